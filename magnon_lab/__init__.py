@@ -1,0 +1,3 @@
+"""Instrument control for learning with a magnonic auto-oscillation ring."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,5 @@
+"""Commands of Magnon Lab."""
+
+
+def main() -> None:
+    """Run the command line."""

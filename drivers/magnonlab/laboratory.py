@@ -1,0 +1,118 @@
+#
+# This file is part of the PyMeasure package.
+#
+# Copyright (c) 2013-2026 PyMeasure Developers
+#
+# Permission is hereby granted, free of charge, to any person obtaining a copy
+# of this software and associated documentation files (the "Software"), to deal
+# in the Software without restriction, including without limitation the rights
+# to use, copy, modify, merge, publish, distribute, sublicense, and/or sell
+# copies of the Software, and to permit persons to whom the Software is
+# furnished to do so, subject to the following conditions:
+#
+# The above copyright notice and this permission notice shall be included in
+# all copies or substantial portions of the Software.
+#
+# THE SOFTWARE IS PROVIDED "AS IS", WITHOUT WARRANTY OF ANY KIND, EXPRESS OR
+# IMPLIED, INCLUDING BUT NOT LIMITED TO THE WARRANTIES OF MERCHANTABILITY,
+# FITNESS FOR A PARTICULAR PURPOSE AND NONINFRINGEMENT. IN NO EVENT SHALL THE
+# AUTHORS OR COPYRIGHT HOLDERS BE LIABLE FOR ANY CLAIM, DAMAGES OR OTHER
+# LIABILITY, WHETHER IN AN ACTION OF CONTRACT, TORT OR OTHERWISE, ARISING FROM,
+# OUT OF OR IN CONNECTION WITH THE SOFTWARE OR THE USE OR OTHER DEALINGS IN
+# THE SOFTWARE.
+#
+
+"""The simulated laboratory itself, an instrument that a real bench lacks."""
+
+import csv
+from typing import Any
+
+from pymeasure.instruments import Instrument
+
+from drivers import validators
+from drivers.scpi import CheckedSCPIMixin
+
+LONGEST_WAIT_S = 0.5
+"""Longest wait sent at once, well below the time-out of any session, in s."""
+
+
+class SimulatedLaboratory(CheckedSCPIMixin, Instrument):
+    """Control a simulated laboratory: measurement number, clock, and what was damaged.
+
+    It has `now` and `sleep`, so that it can serve as the clock of drivers and benches.
+
+    .. code-block:: python
+
+        laboratory = SimulatedLaboratory("TCPIP::sim-laboratory::hislip0::INSTR",
+                                         visa_library="sim_instruments.yaml@magnon")
+        laboratory.number = 17      # keys the noise of the next measurement
+        laboratory.sleep(0.5)       # laboratory time passes; at once if its pace is virtual
+        print(laboratory.now(), laboratory.harm)
+    """
+
+    def __init__(
+        self, adapter: Any, name: str = "Magnon Lab Simulated Laboratory", **kwargs: Any
+    ) -> None:
+        super().__init__(adapter, name, **kwargs)
+
+    number = Instrument.control(
+        "LAB:NUMB?",
+        "LAB:NUMB %d",
+        """Control the number of the measurement, which keys its noise (int strictly from 0 to
+        2^31 - 1).""",
+        **validators.count("measurement number", 0, 2**31 - 1),
+    )
+    time = Instrument.measurement(
+        "LAB:TIME?",
+        """Get the laboratory's clock in s (float).""",
+        get_process=validators.number,
+    )
+    seed = Instrument.measurement(
+        "LAB:SEED?",
+        """Get the seed of all that is random in the laboratory (int).""",
+        get_process=validators.whole,
+    )
+    pace = Instrument.measurement(
+        "LAB:PACE?",
+        """Get whether waiting costs real time, a str from 'virtual' and 'real'.""",
+        cast=str,
+        get_process=validators.choice("pace", {"virtual": "VIRTUAL", "real": "REAL"})[
+            "get_process"
+        ],
+    )
+
+    @property
+    def harm(self) -> list[str]:
+        """Get what would have damaged a real laboratory since it was opened (list of str)."""
+        reply = self.ask("LAB:HARM?").strip()
+        number_of_entries, *entries = next(csv.reader([reply], skipinitialspace=True))
+        harm = [entry for entry in entries if entry]
+        if validators.whole(number_of_entries) != len(harm):
+            raise ConnectionError(
+                f"{self.name}: {number_of_entries} damages announced but {len(harm)} named"
+            )
+        return harm
+
+    def now(self) -> float:
+        """Return the laboratory's clock in s."""
+        return float(self.time)
+
+    def sleep(self, seconds: float) -> None:
+        """Let `seconds` of laboratory time pass.
+
+        :raises ValueError: if it is negative or not finite.
+        """
+        left = validators.finite(seconds, "wait", "s")
+        if left < 0:
+            raise ValueError(f"wait must not be negative, {left:g} s")
+        if left <= LONGEST_WAIT_S or self.pace == "virtual":
+            self._wait(left)
+            return
+        while left > 0:
+            self._wait(min(left, LONGEST_WAIT_S))
+            left -= LONGEST_WAIT_S
+
+    def _wait(self, seconds: float) -> None:
+        (complete,) = self.ask_joined(f"LAB:WAIT {seconds:.9f}", "*OPC?", replies=1)
+        if complete.strip() != "1":
+            raise ConnectionError(f"{self.name}: expected 1 from *OPC?, got {complete!r}")

@@ -171,10 +171,18 @@ def word(allowed: dict[str, str]) -> Callable[[Any], str]:
     return convert
 
 
+def single(convert: Callable[[Any], Any]) -> dict[str, Any]:
+    """Return the arguments of `Instrument.measurement` for one value that `convert` checks.
+
+    Without the split a reply of several values reaches `convert`, which refuses it.
+    """
+    return {"get_process": convert, "maxsplit": 0}
+
+
 SWITCH: dict[str, Any] = {
     "validator": one_of("switch"),
     "values": [True, False],
-    "get_process": switch,
+    **single(switch),
 }
 """Arguments of `Instrument.control` for a boolean sent as `%d`."""
 
@@ -184,13 +192,13 @@ def real(quantity: str, unit: str, low: float, high: float) -> dict[str, Any]:
     return {
         "validator": in_range(quantity, unit),
         "values": [low, high],
-        "get_process": number,
+        **single(number),
     }
 
 
 def count(quantity: str, low: int, high: int) -> dict[str, Any]:
     """Return the arguments of `Instrument.control` for a whole number within strict limits."""
-    return {"validator": whole_in_range(quantity), "values": [low, high], "get_process": whole}
+    return {"validator": whole_in_range(quantity), "values": [low, high], **single(whole)}
 
 
 def choice(quantity: str, names: dict[str, str]) -> dict[str, Any]:
@@ -199,6 +207,6 @@ def choice(quantity: str, names: dict[str, str]) -> dict[str, Any]:
         "validator": one_of(quantity),
         "values": names,
         "set_process": names.__getitem__,
-        "get_process": word(names),
+        **single(word(names)),
         "cast": str,
     }

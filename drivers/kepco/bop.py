@@ -33,7 +33,7 @@ from pymeasure.instruments.kepco import KepcoBOP3612 as StockKepcoBOP3612
 
 from drivers.clock import Clock, WallClock
 from drivers.scpi import CheckedSCPIMixin
-from drivers.validators import SWITCH, choice, in_range, number, real
+from drivers.validators import SWITCH, in_range, number, one_of, real, single, switch
 
 NEAR_ZERO_A = 0.05
 """Current in A below which the output may be switched off without a kick of the coil."""
@@ -85,9 +85,9 @@ class KepcoBOP3612(CheckedSCPIMixin, StockKepcoBOP3612):
         "FUNCtion:MODE %s",
         """Control what is regulated, a str from 'VOLT' and 'CURR'. The two set points change
         their meaning with it, and automatic current range is on again.""",
-        validator=choice("operating mode", {"VOLT": "VOLT", "CURR": "CURR"})["validator"],
+        validator=one_of("operating mode"),
         values=["VOLT", "CURR"],
-        get_process=lambda reply: "CURR" if SWITCH["get_process"](reply) else "VOLT",
+        **single(lambda text: "CURR" if switch(text) else "VOLT"),
     )
     current_setpoint = Instrument.control(
         "CURRent?",
@@ -106,12 +106,12 @@ class KepcoBOP3612(CheckedSCPIMixin, StockKepcoBOP3612):
     current = Instrument.measurement(
         "MEASure:CURRent?",
         """Measure the current in A (float), valid 0.35 s after a change.""",
-        get_process=number,
+        **single(number),
     )
     voltage = Instrument.measurement(
         "MEASure:VOLTage?",
         """Measure the voltage in V (float), valid 0.35 s after a change.""",
-        get_process=number,
+        **single(number),
     )
 
     def pin_current_range(self) -> None:

@@ -31,7 +31,7 @@ from pymeasure.instruments.keysight import KeysightE36312A as StockE36312A
 from pymeasure.instruments.keysight.keysightE36312A import VoltageChannel
 
 from drivers.scpi import CheckedSCPIMixin
-from drivers.validators import SWITCH, choice, number, real, switch, whole
+from drivers.validators import SWITCH, choice, number, real, single, switch, whole
 
 
 class ProtectedChannel(VoltageChannel):
@@ -54,10 +54,10 @@ class ProtectedChannel(VoltageChannel):
         **real("current limit", "A", 0, 1),
     )
     voltage = Channel.measurement(
-        "MEAS:VOLT? (@{ch})", """Measure the voltage in V (float).""", get_process=number
+        "MEAS:VOLT? (@{ch})", """Measure the voltage in V (float).""", **single(number)
     )
     current = Channel.measurement(
-        "MEAS:CURR? (@{ch})", """Measure the current in A (float).""", get_process=number
+        "MEAS:CURR? (@{ch})", """Measure the current in A (float).""", **single(number)
     )
     output_enabled = Channel.control(
         "OUTP? (@{ch})",
@@ -77,7 +77,7 @@ class ProtectedChannel(VoltageChannel):
     over_voltage_tripped = Channel.measurement(
         "VOLT:PROT:TRIP? (@{ch})",
         """Get whether over-voltage protection has tripped (bool).""",
-        get_process=switch,
+        **single(switch),
     )
     over_current_enabled = Channel.control(
         "CURR:PROT:STAT? (@{ch})",
@@ -95,13 +95,13 @@ class ProtectedChannel(VoltageChannel):
     over_current_tripped = Channel.measurement(
         "CURR:PROT:TRIP? (@{ch})",
         """Get whether over-current protection has tripped (bool).""",
-        get_process=switch,
+        **single(switch),
     )
     regulation = Channel.measurement(
         "STAT:QUES:INST:ISUM{ch}:COND?",
         """Get the questionable status of this output, an int. On the related E3634A bit 0 tells
         constant current and bit 1 constant voltage; confirm on the instrument.""",
-        get_process=whole,
+        **single(whole),
     )
     rise_delay = Channel.control(
         "OUTP:DEL:RISE? (@{ch})",

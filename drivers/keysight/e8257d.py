@@ -32,7 +32,7 @@ from pymeasure.instruments.agilent import Agilent8257D
 from pymeasure.instruments.generic_types import SCPIUnknownMixin
 
 from drivers.scpi import CheckedSCPIMixin
-from drivers.validators import SWITCH, choice, in_range, number, real, switch, whole
+from drivers.validators import SWITCH, choice, in_range, number, real, single, switch, whole
 
 FREQUENCY_LIMITS_HZ = (100e3, 70e9)
 POWER_LIMITS_DBM = (-135.0, 30.0)
@@ -158,7 +158,7 @@ class KeysightE8257D(CheckedSCPIMixin, Agilent8257D):
     is_enabled = Instrument.measurement(
         ":OUTP?",
         """Get whether RF is on (bool).""",
-        get_process=switch,
+        **single(switch),
     )
     modulation_enabled = Instrument.control(
         ":OUTP:MOD?",
@@ -169,7 +169,7 @@ class KeysightE8257D(CheckedSCPIMixin, Agilent8257D):
     has_modulation = Instrument.measurement(
         ":OUTP:MOD?",
         """Get whether modulation reaches the output (bool).""",
-        get_process=switch,
+        **single(switch),
     )
     alc_enabled = Instrument.control(
         ":POW:ALC?",
@@ -186,7 +186,7 @@ class KeysightE8257D(CheckedSCPIMixin, Agilent8257D):
     attenuator = Instrument.measurement(
         ":POW:ATT?",
         """Get the attenuation of the output attenuator in dB (float).""",
-        get_process=number,
+        **single(number),
     )
 
     def clear_protection(self) -> None:
@@ -198,12 +198,12 @@ class KeysightE8257D(CheckedSCPIMixin, Agilent8257D):
     power_condition = Instrument.measurement(
         ":STAT:QUES:POW:COND?",
         """Get what is questionable about power (:class:`GeneratorPowerCondition`).""",
-        get_process=lambda reply: GeneratorPowerCondition(whole(reply)),
+        **single(lambda text: GeneratorPowerCondition(whole(text))),
     )
     operation_condition = Instrument.measurement(
         ":STAT:OPER:COND?",
         """Get what the generator is doing (:class:`GeneratorOperationCondition`).""",
-        get_process=lambda reply: GeneratorOperationCondition(whole(reply)),
+        **single(lambda text: GeneratorOperationCondition(whole(text))),
     )
     power_on_type = Instrument.control(
         ":SYST:PON:TYPE?",

@@ -35,7 +35,7 @@ from pymeasure.instruments import Instrument
 
 from drivers.clock import Clock, WallClock
 from drivers.keysight.n9000_settings import N9000Settings
-from drivers.validators import SWITCH, choice, whole
+from drivers.validators import SWITCH, choice, single, whole
 
 log = logging.getLogger(__name__)
 log.addHandler(logging.NullHandler())
@@ -215,7 +215,6 @@ class KeysightN9000(N9000Settings):
         ":FORM %s",
         """Control the format of traces, a str from 'ascii', 'real32', 'real64' and 'int32'
         (the last in mdBm). `read_trace` sets its own.""",
-        maxsplit=0,
         **choice(
             "data format",
             {"ascii": "ASC", "real32": "REAL,32", "real64": "REAL,64", "int32": "INT,32"},
@@ -316,27 +315,27 @@ class KeysightN9000(N9000Settings):
     operation_condition = Instrument.measurement(
         ":STAT:OPER:COND?",
         """Get what the analyser is doing (:class:`OperationCondition`).""",
-        get_process=lambda reply: OperationCondition(whole(reply)),
+        **single(lambda text: OperationCondition(whole(text))),
     )
     questionable_condition = Instrument.measurement(
         ":STAT:QUES:COND?",
         """Get what is questionable (:class:`QuestionableCondition`).""",
-        get_process=lambda reply: QuestionableCondition(whole(reply)),
+        **single(lambda text: QuestionableCondition(whole(text))),
     )
     power_condition = Instrument.measurement(
         ":STAT:QUES:POW:COND?",
         """Get what is questionable about power (:class:`PowerCondition`).""",
-        get_process=lambda reply: PowerCondition(whole(reply)),
+        **single(lambda text: PowerCondition(whole(text))),
     )
     integrity_condition = Instrument.measurement(
         ":STAT:QUES:INT:COND?",
         """Get what is questionable about the trace (:class:`IntegrityCondition`).""",
-        get_process=lambda reply: IntegrityCondition(whole(reply)),
+        **single(lambda text: IntegrityCondition(whole(text))),
     )
     uncalibrated = Instrument.measurement(
         ":STAT:QUES:INT:UNC:COND?",
         """Get whether the sweep is too fast for its bandwidths (bool).""",
-        get_process=lambda reply: bool(whole(reply) & 1),
+        **single(lambda text: bool(whole(text) & 1)),
     )
 
     @property

@@ -32,15 +32,7 @@ import numpy.typing as npt
 from pymeasure.instruments import Channel, Instrument
 
 from drivers.scpi import CheckedSCPIMixin
-from drivers.validators import (
-    SWITCH,
-    choice,
-    count,
-    multiple_in_range,
-    number,
-    real,
-    whole,
-)
+from drivers.validators import SWITCH, choice, count, multiple_in_range, number, real, single, whole
 
 log = logging.getLogger(__name__)
 log.addHandler(logging.NullHandler())
@@ -105,7 +97,7 @@ class MarkerChannel(Channel):
     y = Channel.measurement(
         ":CALC:MARK{ch}:Y?",
         """Measure the level at the marker in dBm (float).""",
-        get_process=number,
+        **single(number),
     )
 
     def find_peak(self) -> None:
@@ -285,7 +277,7 @@ class N9000Settings(CheckedSCPIMixin, Instrument):
         without option FSA the analyser has steps of 10 dB). Setting it ends automatic choice.""",
         validator=multiple_in_range("input attenuation", "dB", 2),
         values=[0, 50],
-        get_process=number,
+        **single(number),
         dynamic=True,
     )
     attenuation_auto = Instrument.control(

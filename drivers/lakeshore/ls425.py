@@ -31,7 +31,7 @@ from pymeasure.instruments import Instrument
 from pymeasure.instruments.lakeshore import LakeShore425 as StockLakeShore425
 
 from drivers.clock import Clock, WallClock
-from drivers.validators import SWITCH, number, whole, whole_in_range
+from drivers.validators import SWITCH, number, single, whole, whole_in_range
 
 EXCHANGE_INTERVAL_S = 0.03
 """Time to keep after each command or reply (manual, interface chapter)."""
@@ -67,7 +67,7 @@ class LakeShore425(StockLakeShore425):
     field = Instrument.measurement(
         "RDGFIELD?",
         """Measure the field in the unit that :attr:`unit` tells (float).""",
-        get_process=number,
+        **single(number),
     )
     auto_range_enabled = Instrument.control(
         "AUTO?",
@@ -85,7 +85,7 @@ class LakeShore425(StockLakeShore425):
         "TYPE?",
         """Get the type of the probe (int): 40 high sensitivity, 41 high stability, 42 ultra-high
         sensitivity, 50 to 52 user cable. The ranges of :attr:`range` are those of type 40.""",
-        get_process=whole,
+        **single(whole),
     )
 
     def auto_range(self) -> None:

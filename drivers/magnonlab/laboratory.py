@@ -65,27 +65,25 @@ class SimulatedLaboratory(CheckedSCPIMixin, Instrument):
     time = Instrument.measurement(
         "LAB:TIME?",
         """Get the laboratory's clock in s (float).""",
-        get_process=validators.number,
+        **validators.single(validators.number),
     )
     seed = Instrument.measurement(
         "LAB:SEED?",
         """Get the seed of all that is random in the laboratory (int).""",
-        get_process=validators.whole,
+        **validators.single(validators.whole),
     )
     pace = Instrument.measurement(
         "LAB:PACE?",
         """Get whether waiting costs real time, a str from 'virtual' and 'real'.""",
         cast=str,
-        get_process=validators.choice("pace", {"virtual": "VIRTUAL", "real": "REAL"})[
-            "get_process"
-        ],
+        **validators.single(validators.word({"virtual": "VIRTUAL", "real": "REAL"})),
     )
 
     @property
     def harm(self) -> list[str]:
         """Get what would have damaged a real laboratory since it was opened (list of str)."""
         reply = self.ask("LAB:HARM?").strip()
-        number_of_entries, *entries = next(csv.reader([reply], skipinitialspace=True))
+        number_of_entries, *entries = next(csv.reader([reply], skipinitialspace=True)) or [reply]
         harm = [entry for entry in entries if entry]
         if validators.whole(number_of_entries) != len(harm):
             raise ConnectionError(

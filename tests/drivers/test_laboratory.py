@@ -1,0 +1,97 @@
+"""The simulated laboratory against its command protocol."""
+
+import pytest
+from pymeasure.test import expected_protocol
+
+from drivers.magnonlab import SimulatedLaboratory
+
+
+def test_number(check_set, check_get, check_refused):
+    check_set(SimulatedLaboratory, "number", 17, "LAB:NUMB 17")
+    check_get(SimulatedLaboratory, "number", "LAB:NUMB?", "17", 17)
+    for bad in (-1, 2**31, 1.5, float("nan")):
+        check_refused(SimulatedLaboratory, "number", bad, "measurement number")
+
+
+@pytest.mark.parametrize(
+    ("path", "message", "reply", "value"),
+    [
+        ("time", "LAB:TIME?", "12.25", 12.25),
+        ("seed", "LAB:SEED?", "7", 7),
+        ("pace", "LAB:PACE?", "virtual", "virtual"),
+        ("pace", "LAB:PACE?", "REAL\n", "real"),
+        ("harm", "LAB:HARM?", "0", []),
+        ("harm", "LAB:HARM?", '0,""', []),
+        ("harm", "LAB:HARM?", '1,"analyser input at 31 dBm"', ["analyser input at 31 dBm"]),
+        (
+            "harm",
+            "LAB:HARM?",
+            '2,"analyser at 31 dBm, limit 30 dBm", "DIAG:TST? with magnet"',
+            ["analyser at 31 dBm, limit 30 dBm", "DIAG:TST? with magnet"],
+        ),
+    ],
+)
+def test_queries(check_get, path, message, reply, value):
+    check_get(SimulatedLaboratory, path, message, reply, value)
+
+
+@pytest.mark.parametrize("reply", ['2,"one"', "", "none"])
+def test_a_harm_that_does_not_add_up_is_an_error(reply):
+    with (
+        expected_protocol(SimulatedLaboratory, [("LAB:HARM?", reply)]) as laboratory,
+        pytest.raises(ConnectionError),
+    ):
+        _ = laboratory.harm
+
+
+def test_an_unknown_pace_is_an_error():
+    with (
+        expected_protocol(SimulatedLaboratory, [("LAB:PACE?", "fast")]) as laboratory,
+        pytest.raises(ConnectionError, match="VIRTUAL, REAL"),
+    ):
+        _ = laboratory.pace
+
+
+def test_it_is_a_clock():
+    with expected_protocol(
+        SimulatedLaboratory,
+        [
+            ("LAB:TIME?", "3.5"),
+            ("LAB:WAIT 0.012000000;*OPC?", "1"),
+            ("LAB:PACE?", "virtual"),
+            ("LAB:WAIT 3600.000000000;*OPC?", "1"),
+        ],
+    ) as laboratory:
+        assert laboratory.now() == 3.5
+        laboratory.sleep(0.012)
+        laboratory.sleep(3600)
+
+
+def test_real_waits_are_cut_into_pieces_shorter_than_a_timeout():
+    with expected_protocol(
+        SimulatedLaboratory,
+        [
+            ("LAB:PACE?", "real"),
+            ("LAB:WAIT 0.500000000;*OPC?", "1"),
+            ("LAB:WAIT 0.500000000;*OPC?", "1"),
+            ("LAB:WAIT 0.250000000;*OPC?", "1"),
+        ],
+    ) as laboratory:
+        laboratory.sleep(1.25)
+
+
+@pytest.mark.parametrize("seconds", [-1, float("nan"), float("inf")])
+def test_a_bad_wait_is_refused(seconds):
+    with (
+        expected_protocol(SimulatedLaboratory, []) as laboratory,
+        pytest.raises(ValueError, match="wait must"),
+    ):
+        laboratory.sleep(seconds)
+
+
+def test_a_wait_that_is_not_confirmed_is_an_error():
+    with (
+        expected_protocol(SimulatedLaboratory, [("LAB:WAIT 0.100000000;*OPC?", "0")]) as laboratory,
+        pytest.raises(ConnectionError, match="expected 1 from"),
+    ):
+        laboratory.sleep(0.1)

@@ -1,0 +1,69 @@
+"""From traces to features: band powers in dB, shifted and scaled by what was measured once."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from numpy.typing import NDArray
+
+SMALLEST_WIDTH_DB = 1.0  # a band that never moves is not blown up to the size of one that does
+
+
+class FeatureScale(NamedTuple):
+    """Shift and width (features,) of each feature over the knobs' range."""
+
+    shift: jax.Array
+    width: jax.Array
+
+
+def hann_bands(points: int, bins: int) -> NDArray[np.float64]:
+    """Return weights (points, bins) of half-overlapping Hann bands; each band's sum is 1.
+
+    Together the bands weigh every point but those of the outer half bands alike, and no band has
+    an edge, so that a line that wanders through the span moves the features smoothly.
+    """
+    if not 1 <= bins <= points // 2:
+        raise ValueError(
+            f"bins: {bins} is outside 1 to {points // 2} for a trace of {points} points"
+        )
+    position = np.arange(points) / (points - 1) * (bins + 1)
+    offset = position[:, None] - (np.arange(bins) + 1.0)
+    weight = np.where(np.abs(offset) < 1.0, np.cos(np.pi * offset / 2.0) ** 2, 0.0)
+    bands: NDArray[np.float64] = weight / weight.sum(axis=0)
+    return bands
+
+
+class FeatureMap:
+    """Features of traces: `bins` band powers in dB, or, with bins 0, the trace as it is."""
+
+    def __init__(self, points: int, bins: int) -> None:
+        self.count = bins or points
+        self._bands = jnp.asarray(hann_bands(points, bins), jnp.float32) if bins else None
+
+    def raw(self, traces: jax.Array) -> jax.Array:
+        """Return features (n, count) of traces (n, points) before shift and scale.
+
+        The mean is of power, not of dB, as a power meter behind a filter would read it.
+        """
+        if self._bands is None:
+            return traces
+        # Relative to the trace's own maximum, so that float32 never underflows.
+        top = jax.lax.stop_gradient(jnp.max(traces, axis=-1, keepdims=True))
+        power = jnp.power(10.0, (traces - top) / 10.0) @ self._bands
+        return top + 10.0 * jnp.log10(jnp.maximum(power, 1e-30))
+
+    def scale_of(self, traces: jax.Array) -> FeatureScale:
+        """Return shift and width measured on traces (n, points)."""
+        raw = self.raw(traces)
+        if self._bands is None:
+            return FeatureScale(jnp.zeros(self.count), jnp.ones(self.count))
+        return FeatureScale(
+            jnp.mean(raw, axis=0), jnp.maximum(jnp.std(raw, axis=0), SMALLEST_WIDTH_DB)
+        )
+
+    def scaled(self, traces: jax.Array, scale: FeatureScale) -> jax.Array:
+        """Return features (n, count) of traces (n, points)."""
+        return (self.raw(traces) - scale.shift) / scale.width

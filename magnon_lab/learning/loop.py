@@ -1,0 +1,40 @@
+"""The shortest way round: ask, measure, tell, again, for scripts, baselines and tests."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from magnon_lab.learning.reports import Evaluation, StepReport
+from magnon_lab.learning.reservoir import Reservoir
+from magnon_lab.learning.state import TrainerState
+from magnon_lab.learning.trainer import Trainer
+
+
+def train(
+    trainer: Trainer,
+    reservoir: Reservoir,
+    *,
+    steps: int,
+    state: TrainerState | None = None,
+    on_step: Callable[[TrainerState, StepReport], None] | None = None,
+) -> TrainerState:
+    """Return the state after `steps` more optimiser steps, measured on `reservoir`."""
+    state = trainer.init() if state is None else state
+    last = int(state.step) + steps
+    while int(state.step) < last:
+        request = trainer.ask(state)
+        state, report = trainer.tell(state, request, reservoir(request.settings, request.numbers))
+        if report is not None and on_step is not None:
+            on_step(state, report)
+    return state
+
+
+def evaluate(
+    trainer: Trainer, reservoir: Reservoir, state: TrainerState, split: str
+) -> tuple[TrainerState, Evaluation]:
+    """Return the state with the measurements counted, and the evaluation on a split."""
+    measured = [
+        reservoir(request.settings, request.numbers)
+        for request in trainer.evaluate_ask(state, split)
+    ]
+    return trainer.evaluate_tell(state, split, measured)

@@ -1,0 +1,103 @@
+"""Names, defaults and one-line descriptions of what can be chosen; opens without JAX."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+Setting: TypeAlias = str | int | float | bool
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One thing that can be chosen by its name, and the settings it takes with their defaults."""
+
+    summary: str
+    defaults: Mapping[str, Setting] = field(default_factory=dict)
+
+
+PURPOSES = ("calibration", "training", "validation", "evaluation", "reference")
+"""What a ring measurement is made for; every one is counted under one of these."""
+
+DIRECTIONS = ("rademacher", "gaussian", "orthogonal")
+TARGETS = ("all", "pre", "inputs")
+READINGS = ("loss", "trace")
+SPLITS = ("train", "validation", "test")
+
+_PERTURBED: dict[str, Setting] = {
+    "what": "inputs",
+    "read": "loss",
+    "directions": "rademacher",
+    "count": 1,
+    "sides": 2,
+    "size": 0.1,
+    "size_decay": 0.0,
+}
+
+ESTIMATORS: dict[str, Choice] = {
+    "pgt": Choice(
+        "perturbative gradient training: all parameters at random, forward passes only",
+        {**_PERTURBED, "what": "all", "size": 0.05},
+    ),
+    "spsa": Choice(
+        "simultaneous perturbation with Spall's shrinking size; pair it with the optimiser 'spall'",
+        {**_PERTURBED, "what": "all", "size": 0.1, "size_decay": 0.101},
+    ),
+    "pgt_pre": Choice(
+        "the pre-layer's parameters at random; exact gradient in the post-layer",
+        {**_PERTURBED, "what": "pre", "size": 0.05},
+    ),
+    "input": Choice(
+        "the ring's inputs, each sample its own direction, one scalar loss read; "
+        "exact gradients in the digital blocks",
+        _PERTURBED,
+    ),
+    "trace": Choice(
+        "as 'input', but the whole change of the trace is read; three orthogonal directions give "
+        "the whole slope of three knobs",
+        {**_PERTURBED, "read": "trace", "directions": "orthogonal"},
+    ),
+    "exact": Choice(
+        "backpropagation through a differentiable ring model, in silico only: the upper bound", {}
+    ),
+}
+
+OPTIMISERS: dict[str, Choice] = {
+    "adam": Choice("Adam", {"b1": 0.9, "b2": 0.999}),
+    "adamw": Choice(
+        "Adam with decoupled weight decay", {"b1": 0.9, "b2": 0.999, "weight_decay": 1e-3}
+    ),
+    "sgd": Choice("gradient descent with momentum", {"momentum": 0.0}),
+    "rmsprop": Choice("RMSProp", {"decay": 0.9}),
+    "spall": Choice(
+        "gradient descent with Spall's gain sequence a/(k + 1 + stability)^exponent",
+        {"stability": 20.0, "exponent": 0.602},
+    ),
+}
+
+TASKS: dict[str, Choice] = {
+    "digits": Choice("scikit-learn's 1797 handwritten digits, 8 x 8 pixels, 10 classes"),
+    "spirals": Choice("two interleaved spirals in the plane, 2 classes"),
+}
+
+NETWORKS: dict[str, Choice] = {
+    "dense": Choice("dense pre- and post-layer, tanh between layers where hidden layers are asked"),
+}
+
+
+def check_settings(kind: str, name: str, choices: Mapping[str, Choice], settings: object) -> Choice:
+    """Return the choice called `name`; refuse an unknown name or a setting that it does not take.
+
+    Raises `ValueError` that names what was given and what is allowed.
+    """
+    if name not in choices:
+        raise ValueError(f"{kind} {name!r} is not known; known are {', '.join(choices)}")
+    choice = choices[name]
+    unknown = sorted(set(settings) - set(choice.defaults)) if isinstance(settings, Mapping) else []
+    if unknown:
+        raise ValueError(
+            f"{kind} {name!r} takes no setting {unknown[0]!r}; "
+            f"it takes {', '.join(choice.defaults) or 'none'}"
+        )
+    return choice

@@ -1,0 +1,385 @@
+"""Training as ask and tell over one explicit state."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from numpy.typing import ArrayLike, NDArray
+
+from magnon_lab.learning.encoding import Encoding
+from magnon_lab.learning.estimator import (
+    Answer,
+    Estimator,
+    Gradient,
+    Model,
+    Problem,
+    View,
+    losses,
+)
+from magnon_lab.learning.features import FeatureMap, FeatureScale
+from magnon_lab.learning.inputs import ExactGradient
+from magnon_lab.learning.names import PURPOSES, SPLITS
+from magnon_lab.learning.network import Network
+from magnon_lab.learning.optimisers import learning_rate_of
+from magnon_lab.learning.reports import Evaluation, StepReport
+from magnon_lab.learning.reservoir import Differentiable, Measured, Request, Reservoir
+from magnon_lab.learning.state import TrainerState, restore
+from magnon_lab.learning.tasks import Task
+
+
+class _Moving(NamedTuple):
+    """What compiled code sees: of the state all but the 64-bit counters, and the training data."""
+
+    parameters: Any
+    optimiser: Any
+    estimator: Any
+    scale: FeatureScale
+    key: jax.Array
+    step: jax.Array
+    cursor: jax.Array
+    x: jax.Array
+    y: jax.Array
+
+
+class Trainer:
+    """A network, an estimator and an optimiser on a task; holds no state of the training.
+
+    `reservoir` is only described by it (knobs, frequencies, memoryless, and, for exact gradients,
+    its model): the caller measures. `bins` 0 takes traces as they are. `compare_exact` reports the
+    cosine to the exact gradient, where the reservoir can be differentiated. Everything is a pure
+    function of a state and what was measured: the same give the same next state to the last bit.
+    """
+
+    def __init__(
+        self,
+        *,
+        network: Network,
+        estimator: Estimator,
+        optimiser: optax.GradientTransformation,
+        task: Task,
+        reservoir: Reservoir,
+        shots: int,
+        bins: int = 32,
+        batch_size: int = 32,
+        seed: int = 0,
+        penalty: float = 1.0,
+        calibration_measurements: int = 64,
+        compare_exact: bool = False,
+    ) -> None:
+        if not 1 <= batch_size <= len(task.x_train):
+            raise ValueError(
+                f"batch_size: {batch_size} is outside 1 to {len(task.x_train)}, "
+                f"the training samples of task {task.name}"
+            )
+        if calibration_measurements < 2:
+            raise ValueError(f"calibration_measurements: {calibration_measurements} is below 2")
+        self.task = task
+        self.batch_size = batch_size
+        self.seed = seed
+        self.estimator = estimator
+        self.optimiser = optimiser
+        self.encoding = Encoding(reservoir.knobs)
+        self.features = FeatureMap(len(reservoir.frequencies_hz), bins)
+        self.points = len(reservoir.frequencies_hz)
+        self.problem = Problem(
+            self.encoding, shots, self.features.count, penalty, reservoir.memoryless
+        )
+        self._calibration = calibration_measurements
+        self._compare = compare_exact
+        self._differentiable = reservoir if isinstance(reservoir, Differentiable) else None
+        if self._differentiable is None and (compare_exact or isinstance(estimator, ExactGradient)):
+            raise ValueError(
+                "the exact gradient needs a differentiable reservoir: train in silico, "
+                "or choose another estimator"
+            )
+        self._parameters, self._static = eqx.partition(network, eqx.is_inexact_array)
+        self._x, self._y = jnp.asarray(task.x_train), jnp.asarray(task.y_train)
+        self._ask = jax.jit(self._ask_pure, static_argnames="stage")
+        self._tell = jax.jit(self._tell_pure, static_argnames="stage")
+        self._scale_of = jax.jit(self.features.scale_of)
+        self._encode = jax.jit(self._encode_pure)
+        self._predict = jax.jit(self._predict_pure)
+        self._check_shapes(network)
+
+    def _check_shapes(self, network: Network) -> None:
+        if len(network.blocks) != 2:
+            raise ValueError(
+                f"network: {len(network.blocks)} blocks; the estimators train two, "
+                "one before and one after the ring"
+            )
+        wanted = (self.problem.shots, self.problem.knobs)
+        got = jax.eval_shape(network.pre, self._x[0]).shape
+        if got != wanted:
+            raise ValueError(f"network: its pre-layer gives {got}, shots x knobs are {wanted}")
+        features = jnp.zeros((self.problem.shots, self.problem.bins))
+        logits = jax.eval_shape(network.post, features).shape
+        if logits != (len(self.task.classes),):
+            raise ValueError(
+                f"network: its post-layer gives {logits}, the task has "
+                f"{len(self.task.classes)} classes"
+            )
+
+    # -- training ------------------------------------------------------------------------------
+
+    def init(self) -> TrainerState:
+        """Return the state before the first measurement."""
+        network = self._network(self._parameters)
+        return TrainerState(
+            parameters=self._parameters,
+            optimiser=self.optimiser.init(self._parameters),
+            estimator=self.estimator.init(self.problem, network),
+            scale=FeatureScale(jnp.zeros(self.features.count), jnp.ones(self.features.count)),
+            calibrated=np.asarray(self._calibration == 0),
+            key=np.asarray(jax.random.key_data(jax.random.key(self.seed))),
+            step=np.asarray(0, np.int32),
+            cursor=np.zeros(2, np.int32),
+            next_number=np.asarray(0, np.int64),
+            counts=np.zeros(len(PURPOSES), np.int64),
+        )
+
+    def network(self, state: TrainerState) -> Network:
+        """Return the network with the state's parameters."""
+        return self._network(state.parameters)
+
+    def ask(self, state: TrainerState) -> Request:
+        """Return what is to be measured next: first the features' scale, then step after step."""
+        if not state.calibrated:
+            key = jax.random.fold_in(jax.random.wrap_key_data(jnp.asarray(state.key)), 0)
+            inputs = jax.random.uniform(
+                key, (self._calibration, self.problem.knobs), minval=-1.0, maxval=1.0
+            )
+            return self._request(state, inputs, "calibration")
+        stage = self.estimator.stage(state.estimator)
+        return self._request(state, self._ask(self._moving(state), stage=stage), "training")
+
+    def tell(
+        self, state: TrainerState, request: Request, measured: Measured
+    ) -> tuple[TrainerState, StepReport | None]:
+        """Return the next state, and the report when a step is complete.
+
+        Raises `ValueError` where the measured arrays are not those of the request or not finite.
+        """
+        self._check(request, measured)
+        after = state.counted(request.purpose, len(request.numbers))
+        if request.purpose == "calibration":
+            scale = self._scale_of(jnp.asarray(measured.traces))
+            return after._replace(scale=scale, calibrated=np.asarray(True)), None
+        stage = self.estimator.stage(state.estimator)
+        parameters, optimiser, estimator, gradient, cosine = self._tell(
+            self._moving(state),
+            self.encoding.unit(measured.realised),
+            measured.traces,
+            np.asarray(request.numbers, np.uint32),
+            stage=stage,
+        )
+        after = after._replace(parameters=parameters, optimiser=optimiser, estimator=estimator)
+        if gradient is None:
+            return after, None
+        after = after._replace(
+            step=np.asarray(state.step + 1, np.int32), cursor=self._next_cursor(state.cursor)
+        )
+        told = jax.device_get((gradient, cosine))
+        report = StepReport(
+            step=int(after.step),
+            loss=float(told[0]["loss"]),
+            loss_kind=self.estimator.loss_kind,
+            accuracy=float(told[0]["accuracy"]),
+            learning_rate=learning_rate_of(optimiser),
+            perturbation=float(told[0]["size"]),
+            gradient_snr=float(told[0]["snr"]),
+            clip_penalty=float(told[0]["overshoot"]),
+            cosine=float(told[1]),
+            measurements=after.measurements,
+        )
+        return after, report
+
+    # -- evaluation ----------------------------------------------------------------------------
+
+    def evaluate_ask(self, state: TrainerState, split: str, rows: int = 256) -> Iterator[Request]:
+        """Yield requests of at most about `rows` measurements that pass a whole split through."""
+        x, _ = self._split(split)
+        inputs = np.asarray(self._encode(state.parameters, jnp.asarray(x)))
+        shots = self.problem.shots
+        inputs = inputs.reshape(-1, self.problem.knobs)
+        chunk = max(rows // shots, 1) * shots
+        for first in range(0, len(inputs), chunk):
+            yield self._request(
+                state,
+                inputs[first : first + chunk],
+                "validation" if split == "validation" else "evaluation",
+                first,
+            )
+
+    def evaluate_tell(
+        self, state: TrainerState, split: str, measured: Sequence[Measured]
+    ) -> tuple[TrainerState, Evaluation]:
+        """Return the state with the measurements counted, and how the network does on the split.
+
+        `measured` holds the answers to all requests of `evaluate_ask`, in order.
+        """
+        _, y = self._split(split)
+        traces = np.concatenate([part.traces for part in measured])
+        wanted = len(y) * self.problem.shots
+        if len(traces) != wanted:
+            raise ValueError(f"split {split}: {len(traces)} traces, {wanted} were asked for")
+        logits = self._predict(state.parameters, state.scale, jnp.asarray(traces))
+        loss = float(jnp.mean(losses(logits, jnp.asarray(y))))
+        answered = np.asarray(jnp.argmax(logits, axis=-1))
+        classes = len(self.task.classes)
+        confusion = np.zeros((classes, classes), np.int64)
+        np.add.at(confusion, (y, answered), 1)
+        purpose = "validation" if split == "validation" else "evaluation"
+        evaluation = Evaluation(split, loss, float(np.mean(answered == y)), confusion, len(y))
+        return state.counted(purpose, len(traces)), evaluation
+
+    def compile(self) -> None:
+        """Compile what a run will call, before any output of an instrument goes on."""
+        state = self.init()
+        for _ in range(2):
+            request = self.ask(state)
+            traces = np.zeros((len(request.numbers), self.points), np.float32)
+            flags = np.zeros(len(traces), np.uint32)
+            measured = Measured(request.settings, request.settings, traces, flags)
+            state, _ = self.tell(state, request, measured)
+
+    # -- pure functions, compiled --------------------------------------------------------------
+
+    def _network(self, parameters: Any) -> Network:
+        network: Network = eqx.combine(parameters, self._static)
+        return network
+
+    def _view(self, state: _Moving) -> View:
+        key = jax.random.wrap_key_data(state.key)
+        epoch, position = state.cursor[0], state.cursor[1]
+        order = jax.random.permutation(
+            jax.random.fold_in(jax.random.fold_in(key, 1), epoch), len(state.x)
+        )
+        batch = jax.lax.dynamic_slice(order, (position,), (self.batch_size,))
+        return View(
+            self._network(state.parameters),
+            state.estimator,
+            state.x[batch],
+            state.y[batch],
+            jax.random.fold_in(jax.random.fold_in(key, 2), state.step),
+            state.step,
+            self._model(state.scale),
+        )
+
+    def _model(self, scale: FeatureScale) -> Model | None:
+        differentiable = self._differentiable
+        if differentiable is None:
+            return None
+
+        def model(inputs: jax.Array, numbers: jax.Array) -> jax.Array:
+            traces = differentiable.traces_fn(self.encoding.physical(inputs), numbers)
+            return self.features.scaled(traces, scale)
+
+        return model
+
+    def _ask_pure(self, state: _Moving, stage: int) -> jax.Array:
+        return self.estimator.ask(self.problem, self._view(state), stage)
+
+    def _tell_pure(
+        self,
+        state: _Moving,
+        inputs: jax.Array,
+        traces: jax.Array,
+        numbers: jax.Array,
+        stage: int,
+    ) -> tuple[Any, Any, Any, dict[str, jax.Array] | None, jax.Array]:
+        view = self._view(state)
+        answer = Answer(inputs, self.features.scaled(traces, state.scale), numbers)
+        estimator, gradient = self.estimator.tell(self.problem, view, answer, stage)
+        nan = jnp.asarray(jnp.nan)
+        if gradient is None:
+            return state.parameters, state.optimiser, estimator, None, nan
+        updates, optimiser = self.optimiser.update(
+            gradient.network, state.optimiser, state.parameters
+        )
+        parameters = optax.apply_updates(state.parameters, updates)
+        cosine = self._cosine(view, gradient, numbers) if self._compare else nan
+        told = {name: getattr(gradient, name) for name in Gradient._fields if name != "network"}
+        return parameters, optimiser, estimator, told, cosine
+
+    def _cosine(self, view: View, gradient: Gradient, numbers: jax.Array) -> jax.Array:
+        """Return the cosine between estimated and exact gradient of the pre-layer."""
+        exact = ExactGradient()
+        inputs = exact.ask(self.problem, view, 0)
+        assert view.model is not None
+        features = view.model(inputs, numbers[: len(inputs)])
+        answer = Answer(inputs, features, numbers[: len(inputs)])
+        _, truth = exact.tell(self.problem, view, answer, 0)
+        first, second = (
+            jnp.concatenate([leaf.ravel() for leaf in jax.tree.leaves(one.network.blocks[0])])
+            for one in (gradient, truth)
+        )
+        norms = jnp.linalg.norm(first) * jnp.linalg.norm(second)
+        return first @ second / jnp.maximum(norms, 1e-30)
+
+    def _encode_pure(self, parameters: Any, x: jax.Array) -> jax.Array:
+        return self.encoding.clip(jax.vmap(self._network(parameters).pre)(x))
+
+    def _predict_pure(self, parameters: Any, scale: FeatureScale, traces: jax.Array) -> jax.Array:
+        features = self.features.scaled(traces, scale)
+        shaped = features.reshape(-1, self.problem.shots, self.problem.bins)
+        return jax.vmap(self._network(parameters).post)(shaped)
+
+    # -- on the host ---------------------------------------------------------------------------
+
+    def _moving(self, state: TrainerState) -> _Moving:
+        return _Moving(
+            state.parameters,
+            state.optimiser,
+            state.estimator,
+            state.scale,
+            jnp.asarray(state.key),
+            jnp.asarray(state.step),
+            jnp.asarray(state.cursor),
+            self._x,
+            self._y,
+        )
+
+    def _request(
+        self, state: TrainerState, inputs: ArrayLike, purpose: str, offset: int = 0
+    ) -> Request:
+        settings = self.encoding.settings(inputs)
+        first = int(state.next_number) + offset
+        numbers = np.arange(first, first + len(settings), dtype=np.int64)
+        return Request(settings, numbers, purpose)
+
+    def _check(self, request: Request, measured: Measured) -> None:
+        wanted = (len(request.numbers), self.points)
+        if measured.traces.shape != wanted or measured.realised.shape != request.settings.shape:
+            raise ValueError(
+                f"measured: traces {measured.traces.shape} and realised settings "
+                f"{measured.realised.shape} do not answer a request for {wanted} and "
+                f"{request.settings.shape}"
+            )
+        finite = np.isfinite(measured.traces).all(axis=1) & np.isfinite(measured.realised).all(
+            axis=1
+        )
+        if not finite.all():
+            number = request.numbers[np.argmin(finite)]
+            raise ValueError(f"measured: number {number} has a value that is not finite")
+
+    def _next_cursor(self, cursor: NDArray[np.int32]) -> NDArray[np.int32]:
+        epoch, position = int(cursor[0]), int(cursor[1]) + self.batch_size
+        if position + self.batch_size > len(self._x):
+            epoch, position = epoch + 1, 0
+        return np.array([epoch, position], np.int32)
+
+    def _split(self, split: str) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
+        if split not in SPLITS:
+            raise ValueError(f"split {split!r} is not one of {', '.join(SPLITS)}")
+        return getattr(self.task, f"x_{split}"), getattr(self.task, f"y_{split}")
+
+
+def state_from_bytes(trainer: Trainer, data: bytes) -> TrainerState:
+    """Return the state that `state_to_bytes` wrote for a trainer like this one."""
+    return restore(trainer.init(), data)

@@ -1,0 +1,168 @@
+"""The spectrum analyser: from the amplifier's waveform to a trace in dBm.
+
+The record is windowed and transformed once. Each bin's power is drawn at the bin's own mean
+frequency (spectral reassignment, Auger and Flandrin, IEEE Trans. Signal Process. 43, 1068), not at
+the bin's centre, with the Gaussian shape `2^(-(2 df/RBW)^2)`: so a line has the shape of the
+resolution filter whether that is wider or narrower than the record resolves.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from .parameters import Readout, RingParameters
+
+Array = Any
+
+_WINDOW_WIDTH = 9.0
+"""Record length over the standard deviation of its Gaussian window (edges at -88 dB)."""
+_REACH_RBW = 2.7
+"""The resolution filter is drawn out to this many RBW, where it is at -88 dB."""
+_LOBE_BINS = 6
+"""Half width of the window's main lobe in bins: the farthest that a bin's power is moved."""
+_DARK_DBM = -250.0
+
+
+class Scale(NamedTuple):
+    """What the analyser is set to, as numbers that may change without compiling anew.
+
+    Frequencies are offsets in Hz from a reference that the caller chose.
+    """
+
+    start_hz: Array
+    step_hz: Array
+    rbw_hz: Array
+    vbw_hz: Array
+    input_attenuation_db: Array
+    reference_level_dbm: Array
+
+
+class Line(NamedTuple):
+    """A line that the sampled record does not hold: frequency offset in Hz, power in mW."""
+
+    frequency_hz: Array
+    power_mw: Array
+
+
+def scale_of(readout: Readout, reference_hz: float) -> Scale:
+    """Return the traced part of a readout, frequencies as offsets from `reference_hz`."""
+    return Scale(
+        start_hz=readout.start_hz - reference_hz,
+        step_hz=(readout.stop_hz - readout.start_hz) / (readout.points - 1),
+        rbw_hz=readout.rbw_hz,
+        vbw_hz=readout.vbw_hz,
+        input_attenuation_db=readout.input_attenuation_db,
+        reference_level_dbm=readout.reference_level_dbm,
+    )
+
+
+def reach_bins(readout: Readout, record_s: float) -> int:
+    """Return how many bins either side of a point its filter needs, in coarse steps."""
+    step = (readout.stop_hz - readout.start_hz) / (readout.points - 1)
+    wide = _REACH_RBW * readout.rbw_hz + (0.5 * step if readout.detector != "sample" else 0.0)
+    return int(2 ** (math.ceil(2 * math.log2(wide * record_s + _LOBE_BINS + 1)) / 2))
+
+
+def _window(samples: int) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+    """Return the Gaussian window with unit noise power, and the slope that reassignment needs."""
+    place = (np.arange(samples) - (samples - 1) / 2) * (_WINDOW_WIDTH / samples)
+    window = np.exp(-(place**2) / 2)
+    window = window / np.sqrt(np.sum(window**2) * samples)
+    return window, place * window
+
+
+def spectrum(record: Array, sample_hz: Array) -> tuple[Array, Array]:
+    """Return the frequencies in Hz, from the band's middle, and powers in mW of the record's bins.
+
+    `record` is (2, samples), real and imaginary part in sqrt(mW), sampled at `sample_hz`. Bins
+    stand in order of their centres; each frequency is where the bin's power lies. The powers add up
+    to the record's mean power under the window.
+    """
+    samples = record.shape[-1]
+    window, slope = (part.astype(record.dtype) for part in _window(samples))
+    wave = jax.lax.complex(record[0], record[1])
+    plain, sloped = jnp.fft.fft(jnp.stack([wave * window, wave * slope]))
+    power = plain.real**2 + plain.imag**2
+    # For a Gaussian window the line that fills a bin lies Im(X_slope/X) from the bin's centre, in
+    # units of one over the window's standard deviation.
+    moved = (sloped.imag * plain.real - sloped.real * plain.imag) / (power + 1e-30)
+    moved = jnp.clip(moved * (_WINDOW_WIDTH / (2 * np.pi)), -_LOBE_BINS, _LOBE_BINS)
+    bins = np.fft.fftfreq(samples, 1 / samples).astype(record.dtype)
+    frequency = (bins + moved) * (sample_hz / samples)
+    return jnp.fft.fftshift(frequency), jnp.fft.fftshift(power)
+
+
+def _shape(away_hz: Array, step_hz: Array, rbw_hz: Array, detector: str) -> Array:
+    """Return what a bucket shows of a line of power 1, `away_hz` from the bucket's centre."""
+    steep = 2 * np.sqrt(np.log(2.0))
+    x = steep * away_hz / rbw_hz
+    half = steep * step_hz / (2 * rbw_hz)
+    if detector == "sample":
+        return jnp.exp(-(x**2))
+    if detector == "peak":
+        return jnp.exp(-(jnp.maximum(jnp.abs(x) - half, 0.0) ** 2))
+    near, far = jnp.abs(x) - half, jnp.abs(x) + half
+    # Where both ends lie on one side erfc keeps what a difference of erf would lose.
+    outside = jax.lax.erfc(near) - jax.lax.erfc(far)
+    return outside * np.sqrt(np.pi) / (4 * half)
+
+
+def _statistics(count: Array, key: Array, points: int, dtype: Any) -> Array:
+    """Return means (points,) of `count` exponential draws of mean 1 (Wilson and Hilferty)."""
+    normal = jax.random.normal(key, (points,), dtype)
+    spread = 1 / (9 * count)
+    return jnp.maximum(1 - spread + jnp.sqrt(spread) * normal, 0.1) ** 3
+
+
+def trace(
+    p: RingParameters,
+    scale: Scale,
+    points: int,
+    detector: str,
+    reach: int,
+    frequency_hz: Array,
+    power_mw: Array,
+    middle_hz: Array,
+    bin_hz: Array,
+    extra: Line,
+    ripple_db: Array | None,
+    noise_key: Array | None,
+) -> tuple[Array, Array]:
+    """Return the displayed trace (points,) in dBm and its highest level before clipping in dBm.
+
+    `frequency_hz` and `power_mw` (bins,) are a spectrum about `middle_hz`, its bins `bin_hz` apart,
+    at the amplifier's output; frequencies are offsets from the reference of `scale`. Coupler and
+    cable, ripple, the floor and its statistics, and the reference level are put in here.
+    """
+    dtype = power_mw.dtype
+    place = scale.start_hz + scale.step_hz * jnp.arange(points, dtype=dtype)
+    bins = power_mw.shape[0]
+    nearest = jnp.round((place - middle_hz) / bin_hz).astype(jnp.int32) + bins // 2
+    index = nearest[:, None] + jnp.arange(-reach, reach + 1)
+    held = (index >= 0) & (index < bins)
+    index = jnp.clip(index, 0, bins - 1)
+    away = place[:, None] - (middle_hz + frequency_hz[index])
+    drawn = _shape(away, scale.step_hz, scale.rbw_hz, detector)
+    signal = jnp.sum(jnp.where(held, drawn * power_mw[index], 0.0), axis=1)
+    aside = _shape(place - extra.frequency_hz, scale.step_hz, scale.rbw_hz, detector)
+    signal = signal + extra.power_mw * aside
+    coupled_db = -(p.wiring.analyser_coupler_db + p.wiring.analyser_cable_db)
+    if ripple_db is not None:
+        coupled_db = coupled_db + ripple_db
+    signal = signal * 10 ** (coupled_db / 10)
+    floor_dbm = p.analyser.floor_dbm_per_hz + scale.input_attenuation_db
+    floor = scale.rbw_hz * 10 ** (floor_dbm / 10) * jnp.ones(points, dtype)
+    if noise_key is not None:
+        count = jnp.maximum(scale.rbw_hz / scale.vbw_hz, 1.0)
+        if detector == "average":
+            # A bucket is dwelt on for 2.5 step/(RBW VBW): so many independent readings of the
+            # filter.
+            count = count * jnp.maximum(2.5 * scale.step_hz / scale.rbw_hz, 1.0)
+        floor = floor * _statistics(count, noise_key, points, dtype)
+    level = jnp.maximum(10 * jnp.log10(signal + floor), _DARK_DBM)
+    return jnp.minimum(level, scale.reference_level_dbm), jnp.max(level)

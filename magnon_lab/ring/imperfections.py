@@ -1,0 +1,138 @@
+"""What a real bench adds: drift, step error, ripple, hysteresis, lag.
+
+Every drift is a function of laboratory time that can be asked at any time in any order: a sum of
+sinusoids whose phases follow from the seed alone. So a measurement is reproduced by its number and
+time.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+
+from .parameters import Imperfections, RingParameters
+
+Array = Any
+
+_DAY_S = 86400.0
+_LINES = 24
+_SHORTEST_S, _LONGEST_S = 20.0, 4e5
+_CODES_PER_DB = 4
+_CODES = 512
+
+
+class Laboratory(NamedTuple):
+    """The imperfections of one laboratory, drawn from its seed."""
+
+    film_walk: Array
+    gain_walk: Array
+    """(2, lines) amplitudes of cosine and sine, per unit of walk."""
+    daily_phase: Array
+    attenuator_error_db: Array
+    """(codes,) error of each 0.25 dB step, of unit spread."""
+    ripple: Array
+    """(3, lines): amplitude, period in Hz, phase in rad of the analyser's ripple, of unit size."""
+
+
+def _walk_lines() -> np.ndarray[Any, Any]:
+    """Return the periods in s that make up a random walk."""
+    return np.geomspace(_LONGEST_S, _SHORTEST_S, _LINES)
+
+
+def draw(seed: int) -> Laboratory:
+    """Draw a laboratory's imperfections; the same seed gives the same laboratory."""
+    random = np.random.default_rng([seed, 0x6D61676E])
+    # A walk's spectrum is 1/(2 pi f)^2 per hour; a line stands for its share of a logarithmic grid.
+    periods = _walk_lines()
+    share = np.log(_LONGEST_S / _SHORTEST_S) / (_LINES - 1)
+    size = np.sqrt(4 * share / (2 * np.pi) ** 2 * periods / 3600)
+    single = np.float32
+    return Laboratory(
+        film_walk=(size * random.standard_normal((2, _LINES)) / np.sqrt(2)).astype(single),
+        gain_walk=(size * random.standard_normal((2, _LINES)) / np.sqrt(2)).astype(single),
+        daily_phase=single(random.uniform(0, 2 * np.pi)),
+        attenuator_error_db=random.uniform(-1, 1, _CODES).astype(single),
+        ripple=np.stack(
+            [
+                np.full(3, 1 / 3),
+                random.uniform(4e7, 4e8, 3),
+                random.uniform(0, 2 * np.pi, 3),
+            ]
+        ).astype(single),
+    )
+
+
+def walk(amplitudes: Array, time_s: Array) -> Array:
+    """Return a random walk at `time_s`, zero at 0 s, that spreads by about 1 in an hour."""
+    turns = time_s / _walk_lines().astype(time_s.dtype)
+    angle = 2 * np.pi * (turns - jnp.floor(turns))
+    return jnp.sum(amplitudes[0] * (jnp.cos(angle) - 1) + amplitudes[1] * jnp.sin(angle), -1)
+
+
+def film_shift_hz(imperfect: Imperfections, laboratory: Laboratory, time_s: Array) -> Array:
+    """Return by how much the film's whole dispersion has drifted in frequency, in Hz."""
+    daily = laboratory.daily_phase
+    kelvin = imperfect.film_walk_k_per_sqrt_h * walk(laboratory.film_walk, time_s)
+    swing = jnp.sin(2 * np.pi * time_s / _DAY_S + daily) - jnp.sin(daily)
+    return imperfect.film_shift_mhz_per_k * 1e6 * (kelvin + imperfect.film_daily_k * swing)
+
+
+def gain_drift_db(imperfect: Imperfections, laboratory: Laboratory, time_s: Array) -> Array:
+    """Return by how much the amplifier's gain has drifted in dB."""
+    return imperfect.gain_walk_db_per_sqrt_h * walk(laboratory.gain_walk, time_s)
+
+
+def attenuator_error_db(
+    imperfect: Imperfections, laboratory: Laboratory, attenuation_db: Array
+) -> Array:
+    """Return the attenuator's error in dB: fixed at each 0.25 dB step, straight between steps."""
+    place = jnp.clip(attenuation_db * _CODES_PER_DB, 0, _CODES - 1.001)
+    low = jnp.floor(place)
+    code = low.astype(jnp.int32)
+    errors = laboratory.attenuator_error_db
+    between = errors[code] + (place - low) * (errors[code + 1] - errors[code])
+    return imperfect.attenuator_error_db * between
+
+
+def ripple_db(imperfect: Imperfections, laboratory: Laboratory, frequency_hz: Array) -> Array:
+    """Return the analyser's amplitude ripple in dB at offsets `frequency_hz` (points,)."""
+    size, period, phase = laboratory.ripple
+    wave = size * jnp.sin(2 * np.pi * frequency_hz[:, None] / period + phase)
+    return imperfect.analyser_ripple_db * jnp.sum(wave, axis=1)
+
+
+def amplifier_gain_db(p: RingParameters, voltage_v: Array, xp: Any = jnp) -> Array:
+    """Return the small-signal gain in dB at a supply voltage.
+
+    Straight above the minimum voltage with `gain_slope_db_per_v`; below it the amplifier is off and
+    attenuates. It turns over within about half a volt.
+    """
+    a = p.amplifier
+    on = a.gain_db + a.gain_slope_db_per_v * (voltage_v - a.nominal_voltage_v)
+    turned_on = 0.5 * (1 + xp.tanh((voltage_v - a.minimum_voltage_v) / 0.25))
+    return a.off_gain_db + (on - a.off_gain_db) * turned_on
+
+
+def saturated_dbm(p: RingParameters, voltage_v: Array, xp: Any = jnp) -> Array:
+    """Return the saturated output in dBm: as the square of the supply voltage."""
+    ratio = xp.maximum(voltage_v, 0.1) / p.amplifier.nominal_voltage_v
+    return p.amplifier.saturated_dbm + 20 * xp.log10(ratio)
+
+
+def play(field_mt: float, last_mt: float, width_mt: float) -> float:
+    """Return the field in mT of a magnet with hysteresis when `field_mt` is asked for (play).
+
+    It follows within half the width, and lags by half the width behind a field that keeps its
+    direction.
+    """
+    half = width_mt / 2
+    return min(max(last_mt, field_mt - half), field_mt + half)
+
+
+def lag(target: float, last: float, elapsed_s: float, time_constant_s: float) -> float:
+    """Return where a first-order lag stands `elapsed_s` s after `last`, on its way to `target`."""
+    if time_constant_s <= 0:
+        return target
+    return float(target + (last - target) * np.exp(-elapsed_s / time_constant_s))

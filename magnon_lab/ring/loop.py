@@ -1,0 +1,275 @@
+"""The round trip: amplifier, attenuator, film, and again, as a sampled waveform.
+
+The ring is followed as the complex envelope of one waveform, block by block. A block is shorter
+than the film's shortest delay, so the film's answer to it depends on the past alone and is one
+product with the film's impulse response: an exact delay line with dispersion, with no periodic
+window that wraps. A drive tone is the exact exponential; nothing happens where it crosses a mode or
+a grid of bins.
+
+Fields vary as exp(+i 2 pi f t); the film delays by exp(-i k L). Amplitudes are in sqrt(mW).
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from . import waves
+from .parameters import RingParameters
+
+Array = Any
+
+_CENTRE = 0.28
+"""Where the middle of the simulated band lies above the band edge, as a part of its width."""
+FLAT = 0.42
+"""The simulated band is flat within this part of its width either side, and fades out beyond."""
+_CONTEXT = 512
+"""Points at which the film's transmission is sampled for its impulse response."""
+_TAIL = 1e-4
+"""Amplitude of the impulse response, relative to its whole, that may lie outside the taps."""
+
+
+class Geometry(NamedTuple):
+    """The static sizes of a simulation: samples a trip and a block, taps, blocks of each phase."""
+
+    trip: int
+    block: int
+    taps: int
+    warm_up: int
+    record: int
+    response: int
+
+    @property
+    def history(self) -> int:
+        """Samples of the film's input that its next block of output depends on."""
+        return self.taps + self.block - 1
+
+
+class RingState(NamedTuple):
+    """What a ring remembers: the film's last input, and the phase of its clock."""
+
+    history: Array
+    """(2, history) real and imaginary part, sqrt(mW)."""
+    drive_cycles: Array
+    """Phase of the drive tone at the next sample, in cycles."""
+    kick: Array
+    """1 for a ring that still has to start from thermal noise, else 0."""
+
+
+class Setting(NamedTuple):
+    """One setting of the ring as the loop needs it; frequencies are offsets in Hz."""
+
+    drive_power_dbm: Array
+    drive_offset_hz: Array
+    """Drive frequency from the film's band edge."""
+    attenuation_db: Array
+    field_mt: Array
+    gain_db: Array
+    saturated_dbm: Array
+
+
+def trip_s(p: RingParameters, field_mt: Array, xp: Any = jnp) -> Array:
+    """Return the time of one round trip T_R in s at the working wavenumber."""
+    delay = waves.delay_s(p.film, p.numerics.working_per_m, field_mt, xp)
+    return delay + p.wiring.delay_ns * 1e-9
+
+
+def centre_offset_hz(p: RingParameters, bandwidth_hz: Array) -> Array:
+    """Return the middle of the simulated band from the band edge in Hz."""
+    return waves.direction(p.film) * _CENTRE * bandwidth_hz
+
+
+def antenna_pair(p: RingParameters, k_per_m: Array, xp: Any = jnp) -> Array:
+    """Return the amplitude transmission of the antenna pair, mismatch apart.
+
+    `sinc^2(k w/2)`, and a cut of long waves which the ground plane shorts.
+    """
+    pair = xp.sinc(k_per_m * p.antennas.width_um * 1e-6 / (2 * np.pi)) ** 2
+    if p.antennas.cut_per_m > 0:
+        pair = pair * xp.expm1(-((k_per_m / p.antennas.cut_per_m) ** 2)) ** 2
+    return pair
+
+
+def film_amplitude(p: RingParameters, k_per_m: Array, field_mt: Array, xp: Any = jnp) -> Array:
+    """Return the amplitude transmission from cable to cable: film, antennas, mismatch."""
+    damping = waves.damping_per_s(p.film, k_per_m, field_mt, xp)
+    delay = waves.delay_s(p.film, k_per_m, field_mt, xp)
+    mismatch = 10 ** (-(p.antennas.input_loss_db + p.antennas.output_loss_db) / 20)
+    return antenna_pair(p, k_per_m, xp) * xp.exp(-damping * delay) * mismatch
+
+
+def film_phase_rad(p: RingParameters, offset_hz: Array, field_mt: Array, xp: Any = jnp) -> Array:
+    """Return `k L + 2 pi f tau_e + phi` in rad: what a round trip delays the wave by."""
+    k = waves.wavenumber_per_m(p.film, offset_hz, field_mt, xp)
+    length = waves.direction(p.film) * p.film.length_mm * 1e-3
+    electronics = 2 * np.pi * p.wiring.delay_ns * 1e-9
+    edge = waves.edge_hz(p.film, field_mt, xp)
+    return k * length + electronics * edge + electronics * offset_hz + p.wiring.phase_rad
+
+
+def _saturation(field_mt: Array) -> Array:
+    """Return 0 for a film that the field does not saturate, 1 above 10 mT, smoothly between."""
+    return jnp.clip((jnp.abs(field_mt) - 5.0) / 5.0, 0.0, 1.0) ** 2
+
+
+def impulse_response(p: RingParameters, field_mt: Array, trip: int, points: int) -> Array:
+    """Return the film's complex impulse response (points,) at the samples' spacing."""
+    bandwidth = trip / trip_s(p, field_mt)
+    place = np.fft.fftfreq(points)
+    fade = np.cos(np.pi / 2 * np.clip((np.abs(place) - FLAT) / (0.5 - FLAT), 0, 1)) ** 2
+    offset = bandwidth * place.astype(bandwidth.dtype) + centre_offset_hz(p, bandwidth)
+    k = waves.wavenumber_per_m(p.film, offset, field_mt)
+    size = film_amplitude(p, k, field_mt) * fade.astype(bandwidth.dtype)
+    if not p.antennas.cut_per_m:
+        size = jnp.where(k > 0, size, 0.0)
+    if p.film.wave == "FVMSW":
+        size = size * _saturation(field_mt - p.film.saturation_mt)
+    phase = film_phase_rad(p, offset, field_mt)
+    response = size * _saturation(field_mt) * jax.lax.complex(jnp.cos(phase), -jnp.sin(phase))
+    return jnp.fft.ifft(response)
+
+
+@functools.lru_cache(maxsize=64)
+def geometry(p: RingParameters) -> Geometry:
+    """Return the sizes that follow this ring: block and taps hold its impulse response.
+
+    The block is the longest before which the response is negligible, over a range of fields about
+    the reference, and at most half a trip.
+    """
+    reference = p.numerics.reference_field_mt
+    trip = 8 * round(p.numerics.bandwidth_mhz * 1e6 * float(trip_s(p, reference, np)) / 8)
+    trip = max(trip, 16)
+    points = _CONTEXT
+    while points < 8 * trip:
+        points *= 2
+    first, last = points, 0
+    for field in (0.9 * reference, reference, 1.15 * reference):
+        if p.film.wave == "FVMSW":
+            field = max(field, reference)
+        field32 = jnp.asarray(field, jnp.float32)
+        size = np.abs(np.asarray(impulse_response(p, field32, trip, points), np.complex128))
+        before = np.cumsum(size**2) / np.sum(size**2)
+        first = min(first, int(np.searchsorted(before, _TAIL**2)))
+        last = max(last, int(np.searchsorted(before, 1 - _TAIL**2)) + 1)
+    block = max(4, min(first, trip // 2) // 4 * 4)
+    # The response is taken from sample `block` on, and is never longer than its periodic window.
+    taps = min(-(-(last - block) // 16) * 16, points - block)
+    blocks_a_trip = trip / block
+    return Geometry(
+        trip=trip,
+        block=block,
+        taps=taps,
+        warm_up=round(p.numerics.warm_up_trips * blocks_a_trip),
+        record=round(p.numerics.record_trips * blocks_a_trip),
+        response=points,
+    )
+
+
+def _convolution(response: Array, g: Geometry) -> Array:
+    """Return the matrix (history, 2 block) from the film's past input to its next output.
+
+    The left half holds the response's real part, the right half its imaginary part.
+    """
+    lag = np.arange(g.block)[None, :] + g.history - np.arange(g.history)[:, None]
+    known = (lag >= g.block) & (lag < g.block + g.taps)
+    picked = jnp.where(known, response[np.where(known, lag, 0)], 0)
+    return jnp.concatenate([picked.real, picked.imag], axis=1)
+
+
+def reset_state(g: Geometry, dtype: Any) -> RingState:
+    """Return a ring whose attenuator stood at maximum: nothing in the film."""
+    return RingState(jnp.zeros((2, g.history), dtype), jnp.zeros((), dtype), jnp.ones((), dtype))
+
+
+@functools.lru_cache(maxsize=8)
+def _thermal(trip: int, block: int) -> Any:
+    """Return the unit noise (blocks, 2, block) of the first trip, which starts every ring alike."""
+    blocks = -(-trip // block)
+    return np.random.default_rng(0).standard_normal((blocks, 2, block)) / np.sqrt(2)
+
+
+def drive_fade(p: RingParameters, setting: Setting, bandwidth_hz: Array) -> Array:
+    """Return the part of the drive's amplitude that lies in the simulated band."""
+    place = jnp.abs(setting.drive_offset_hz - centre_offset_hz(p, bandwidth_hz)) / bandwidth_hz
+    return jnp.cos(jnp.pi / 2 * jnp.clip((place - 0.46) / (0.5 - 0.46), 0, 1)) ** 2
+
+
+def run(
+    p: RingParameters, setting: Setting, state: RingState, noise_key: Array | None
+) -> tuple[Array, RingState]:
+    """Follow the ring through warm-up and record.
+
+    Returns the record at the amplifier's output (2, samples), real and imaginary part in sqrt(mW),
+    sampled at `trip / T_R` about the middle of the simulated band, and the state left.
+    """
+    g = geometry(p)
+    dtype = setting.field_mt.dtype
+    blocks = g.warm_up + g.record
+    bandwidth = g.trip / trip_s(p, setting.field_mt)
+    matrix = _convolution(impulse_response(p, setting.field_mt, g.trip, g.response), g)
+
+    fade = drive_fade(p, setting, bandwidth)
+    size = fade * 10 ** ((setting.drive_power_dbm - p.wiring.injection_coupler_db) / 20)
+    cycles = setting.drive_offset_hz / bandwidth - waves.direction(p.film) * _CENTRE
+    a_block = g.block * cycles
+    a_block = a_block - jnp.round(a_block)
+    start = state.drive_cycles + a_block * jnp.arange(blocks, dtype=dtype)
+    phase = 2 * jnp.pi * (start[:, None] + cycles * jnp.arange(g.block, dtype=dtype))
+    sources = size * jnp.stack([jnp.cos(phase), jnp.sin(phase)], axis=1)  # (blocks, 2, block)
+
+    thermal = jnp.sqrt(10 ** ((p.amplifier.noise_figure_db - 174) / 10) * bandwidth)
+    first = _thermal(g.trip, g.block).astype(dtype)
+    sources = sources.at[: first.shape[0]].add(state.kick * thermal * first)
+    if noise_key is not None:
+        draw = jax.random.normal(noise_key, (blocks, 2, g.block), dtype)
+        sources = sources + thermal / np.sqrt(2) * draw
+
+    gain = 10 ** (setting.gain_db / 20)
+    inverse_saturation = 10 ** ((setting.gain_db - setting.saturated_dbm) / 10)
+    passed = 10 ** (
+        -(setting.attenuation_db + p.wiring.attenuator_loss_db + p.wiring.cables_db) / 20
+    )
+    k = p.numerics.working_per_m
+    damping = waves.damping_per_s(p.film, k, setting.field_mt)
+    delay = waves.delay_s(p.film, k, setting.field_mt)
+    effective = -jnp.expm1(-2 * damping * delay) / (2 * damping)
+    shift = waves.nonlinear_shift_rad_per_s(p.film, k, setting.field_mt)
+    per_mw = 1e-3 * 10 ** (-p.antennas.input_loss_db / 10)
+    per_mw = per_mw / waves.power_per_amplitude_w(p.film, k, setting.field_mt)
+    phase_per_mw = shift * effective * per_mw
+    # Loss of dA/dt = -nu |A|^2 A over the film, which is exactly 1/sqrt(1 + 2 nu tau I).
+    damping_per_mw = p.film.nonlinear_damping * jnp.abs(phase_per_mw)
+
+    def step(history: Array, source: Array) -> tuple[Array, Array]:
+        out = history @ matrix
+        real = out[0, : g.block] - out[1, g.block :]
+        imag = out[0, g.block :] + out[1, : g.block]
+        into = jnp.stack([real, imag]) + source
+        amplified = into * gain
+        if p.amplifier.saturates:
+            power = into[0] ** 2 + into[1] ** 2
+            amplified = amplified * jax.lax.rsqrt(1 + power * inverse_saturation)
+        launched = amplified * passed
+        if p.film.nonlinear:
+            power = launched[0] ** 2 + launched[1] ** 2
+            # A turn of 2 atan(x): the small-signal phase 2 x, and never more than half a turn.
+            half = phase_per_mw / 2 * power
+            size = jax.lax.rsqrt(1 + 2 * damping_per_mw * power) / (1 + half * half)
+            cos, sin = size * (1 - half * half), size * 2 * half
+            launched = jnp.stack(
+                [launched[0] * cos - launched[1] * sin, launched[0] * sin + launched[1] * cos]
+            )
+        return jnp.concatenate([history[:, g.block :], launched], axis=1), amplified
+
+    def settle(history: Array, source: Array) -> tuple[Array, None]:
+        return step(history, source)[0], None
+
+    history, _ = jax.lax.scan(settle, state.history, sources[: g.warm_up])
+    history, record = jax.lax.scan(step, history, sources[g.warm_up :])
+    cycles_left = state.drive_cycles + a_block * blocks
+    left = RingState(history, cycles_left - jnp.round(cycles_left), jnp.zeros((), dtype))
+    return jnp.moveaxis(record, 1, 0).reshape(2, -1), left

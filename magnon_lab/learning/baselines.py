@@ -9,11 +9,12 @@ from numpy.typing import NDArray
 from sklearn.linear_model import RidgeClassifier
 
 from magnon_lab.learning.estimators import make_estimator
+from magnon_lab.learning.identity import IdentityReservoir
 from magnon_lab.learning.loop import evaluate, train
 from magnon_lab.learning.network import make_network
 from magnon_lab.learning.optimisers import make_optimiser
 from magnon_lab.learning.reports import Evaluation
-from magnon_lab.learning.reservoir import IdentityReservoir, Knob, Reservoir
+from magnon_lab.learning.reservoir import Knob, Reservoir
 from magnon_lab.learning.state import TrainerState
 from magnon_lab.learning.tasks import Task
 from magnon_lab.learning.trainer import Trainer

@@ -1,0 +1,134 @@
+"""The two reservoirs that a network trains on: the bench, and the bare ring model in silico."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from magnon_lab.learning.reservoir import Floats, Knob, Measured
+
+if TYPE_CHECKING:
+    import jax
+
+    from magnon_lab.bench import Bench, Measurement
+    from magnon_lab.ring import Readout, RingModel
+
+INSTRUMENT_STEPS = {"attenuation_db": 0.25}
+"""Resolutions of instruments in silico, in the quantity's unit (Mini-Circuits RCDAT series)."""
+
+
+class CutShortError(Exception):
+    """The bench was told to stop before all settings were measured; `measurement` has the rest."""
+
+    def __init__(self, measurement: Measurement) -> None:
+        super().__init__(f"{len(measurement.numbers)} measurements were made before the stop")
+        self.measurement = measurement
+
+
+class RingReservoir:
+    """The ring model as a reservoir: batched, differentiable, without instruments or wires.
+
+    `hold` gives the quantities that no knob turns; the amplifier's voltage defaults to its nominal
+    one. What the instruments can make is rounded to `steps`, and read back as realised. Each
+    measurement starts from a reset ring, so the reservoir is memoryless. Overload is not told.
+    """
+
+    memoryless = True
+
+    def __init__(
+        self,
+        model: RingModel,
+        readout: Readout,
+        knobs: Sequence[Knob],
+        hold: Mapping[str, float],
+        steps: Mapping[str, float] = INSTRUMENT_STEPS,
+    ) -> None:
+        from magnon_lab.ring import QUANTITIES  # brings JAX
+
+        self.knobs = tuple(knobs)
+        self.frequencies_hz: Floats = np.linspace(readout.start_hz, readout.stop_hz, readout.points)
+        self._model = model
+        self._readout = readout
+        names = [knob.name for knob in self.knobs]
+        held = {"amplifier_voltage_v": model.parameters.amplifier.nominal_voltage_v, **hold}
+        for name in (*names, *hold, *steps):
+            if name not in QUANTITIES:
+                raise ValueError(f"{name!r} is no quantity; they are {', '.join(QUANTITIES)}")
+        missing = [name for name in QUANTITIES if name not in names and name not in held]
+        if missing:
+            raise ValueError(f"{missing[0]} is neither a knob nor held")
+        self._columns = np.array([QUANTITIES.index(name) for name in names])
+        self._held = np.array([held.get(name, np.nan) for name in QUANTITIES])
+        self._steps = np.array([steps.get(name, 0.0) for name in QUANTITIES])
+        self._held = self._realise(self._held)
+
+    def _realise(self, rows: Floats) -> Floats:
+        step = np.where(self._steps > 0.0, self._steps, 1.0)
+        realised: Floats = np.where(self._steps > 0.0, np.round(rows / step) * step, rows)
+        return realised
+
+    def __call__(self, settings: Floats, numbers: NDArray[np.int64]) -> Measured:
+        """Measure settings (n, knobs) in physical units under numbers (n,)."""
+        rows = np.tile(self._held, (len(settings), 1))
+        rows[:, self._columns] = settings
+        rows = self._realise(rows)
+        traces = self._model.traces(rows, self._readout, numbers)
+        flags = np.zeros(len(rows), np.uint32)
+        return Measured(settings, rows[:, self._columns], traces, flags)
+
+    def traces_fn(self, settings: jax.Array, numbers: jax.Array) -> jax.Array:
+        """Return traces (n, points) of settings (n, knobs), which are taken as they are."""
+        import jax.numpy as jnp
+
+        rows = jnp.tile(jnp.asarray(self._held, settings.dtype), (len(settings), 1))
+        rows = rows.at[:, self._columns].set(settings)
+        traces: jax.Array = self._model.traces_fn(rows, self._readout, numbers)
+        return traces
+
+
+class BenchReservoir:
+    """The bench as a reservoir, simulated or real.
+
+    `on_measured` is given each finished `Measurement`, to be recorded. `options` go on to
+    `Bench.measure`. Raises `CutShortError` where `should_stop` ended a batch early.
+    """
+
+    memoryless = True  # the bench opens the loop before each measurement
+
+    def __init__(
+        self,
+        bench: Bench,
+        knobs: Sequence[Knob],
+        should_stop: Callable[[], bool] = lambda: False,
+        on_measured: Callable[[Measurement], None] | None = None,
+        **options: Any,
+    ) -> None:
+        self.knobs = tuple(knobs)
+        self.frequencies_hz: Floats = np.asarray(bench.frequencies_hz, np.float64)
+        self._bench = bench
+        self._should_stop = should_stop
+        self._on_measured = on_measured
+        self._options = options
+
+    def __call__(self, settings: Floats, numbers: NDArray[np.int64]) -> Measured:
+        """Measure settings (n, knobs) in physical units under numbers (n,)."""
+        measurement = self._bench.measure(
+            settings,
+            knobs=tuple(knob.name for knob in self.knobs),
+            numbers=numbers,
+            should_stop=self._should_stop,
+            **self._options,
+        )
+        if self._on_measured is not None:
+            self._on_measured(measurement)
+        if not measurement.complete:
+            raise CutShortError(measurement)
+        return Measured(
+            measurement.requested,
+            measurement.realised,
+            measurement.traces_dbm,
+            measurement.flags,
+        )

@@ -1,0 +1,25 @@
+"""The run file: what a run is, did and measured, kept as it happens."""
+
+from magnon_lab.runs.errors import RunError
+from magnon_lab.runs.folder import RunsFolder
+from magnon_lab.runs.records import (
+    EvaluationRow,
+    Event,
+    MeasurementBlock,
+    Request,
+    RunSummary,
+    StepRow,
+)
+from magnon_lab.runs.runfile import RunFile
+
+__all__ = [
+    "EvaluationRow",
+    "Event",
+    "MeasurementBlock",
+    "Request",
+    "RunError",
+    "RunFile",
+    "RunSummary",
+    "RunsFolder",
+    "StepRow",
+]

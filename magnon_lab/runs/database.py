@@ -1,0 +1,163 @@
+"""One connection to a run file: opening, transactions, and errors that can be read."""
+
+from __future__ import annotations
+
+import sqlite3
+import struct
+import threading
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+from magnon_lab.runs import schema
+from magnon_lab.runs.errors import RunError, told
+
+#: How long to wait for another process that writes, in s.
+BUSY_TIMEOUT_S = 10.0
+
+_MAGIC = b"SQLite format 3\x00"
+
+
+class Database:
+    """A run file opened for reading or for writing; may be used from several threads."""
+
+    def __init__(self, path: Path, *, write: bool) -> None:
+        self.path = path
+        self.write = write
+        self._lock = threading.RLock()
+        if not path.is_file():
+            raise RunError(f"{path} does not exist: there is no run file")
+        check_whole(path)
+        with told(path):
+            self._connection = _connect(path, "rw" if write else "ro")
+            try:
+                self._settle()
+            except BaseException:
+                self._connection.close()
+                raise
+
+    def _settle(self) -> None:
+        """Refuse what is no run file of ours, bring an older one up, set how to commit."""
+        version = schema.check_version(self._connection, self.path)
+        if version < schema.SCHEMA_VERSION:
+            with closing(_connect(self.path, "rw")) as writer:
+                writer.execute("BEGIN IMMEDIATE")
+                schema.upgrade(writer, version)
+                writer.execute("COMMIT")
+        if self.write:
+            # FULL: a commit is on the disk when it returns, so an acknowledged step stays.
+            self._connection.execute("PRAGMA synchronous = FULL")
+            self._connection.execute("PRAGMA foreign_keys = ON")
+
+    @contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """Write all or nothing; committed to the disk when the block ends."""
+        if not self.write:
+            raise RunError(f"{self.path} was opened for reading only")
+        with self._lock, told(self.path):
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._connection
+                self._connection.execute("COMMIT")
+            finally:
+                # Also on KeyboardInterrupt; SQLite itself may have rolled back (disk full).
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
+
+    def rows(self, query: str, values: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+        """Return all rows of a query, in one short read transaction."""
+        with self._lock, told(self.path):
+            return self._connection.execute(query, values).fetchall()
+
+    def row(self, query: str, values: tuple[Any, ...] = ()) -> tuple[Any, ...] | None:
+        """Return the first row of a query, or None."""
+        with self._lock, told(self.path):
+            first: tuple[Any, ...] | None = self._connection.execute(query, values).fetchone()
+            return first
+
+    def fold(self) -> None:
+        """Fold the write-ahead log into the file, as far as readers allow."""
+        with self._lock, told(self.path):
+            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+
+    def close(self) -> None:
+        """Close the connection; may be called twice."""
+        with self._lock:
+            self._connection.close()
+
+
+def _connect(path: Path, mode: str) -> sqlite3.Connection:
+    """Open without implicit transactions, usable from any thread (callers hold the lock)."""
+    uri = path.absolute().as_uri()
+
+    def connect(query: str) -> sqlite3.Connection:
+        connection = sqlite3.connect(
+            f"{uri}?{query}",
+            uri=True,
+            timeout=BUSY_TIMEOUT_S,
+            isolation_level=None,
+            check_same_thread=False,
+        )
+        try:
+            connection.execute("PRAGMA application_id").fetchone()
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    try:
+        return connect(f"mode={mode}")
+    except sqlite3.OperationalError as error:
+        # In a folder that may not be written WAL finds no place for its index. A run whose log
+        # was folded in can be read without; nobody can be writing it there.
+        place = (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY)
+        if mode != "ro" or error.sqlite_errorcode & 0xFF not in place or has_log(path):
+            raise
+        return connect("mode=ro&immutable=1")
+
+
+def create(path: Path) -> sqlite3.Connection:
+    """Make a new run file at `path` with its tables and return the open connection.
+
+    Raises `RunError` where write-ahead logging does not work.
+    """
+    connection = _connect(path, "rwc")
+    try:
+        connection.execute(f"PRAGMA page_size = {schema.PAGE_SIZE}")
+        (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
+        if mode != "wal":
+            raise RunError(
+                f"{path} is on a file system without write-ahead logging (a network share?): "
+                "put the runs folder on a local disk"
+            )
+        connection.execute("PRAGMA synchronous = FULL")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def has_log(path: Path) -> bool:
+    """Return whether a write-ahead log holds what is not in the file yet."""
+    log = path.with_name(path.name + "-wal")
+    return log.exists() and log.stat().st_size > 0
+
+
+def check_whole(path: Path) -> None:
+    """Refuse a file that is empty, no database, or shorter than its own header says."""
+    with told(path), path.open("rb") as file:
+        header = file.read(32)
+        size = file.seek(0, 2)
+    if not header:
+        raise RunError(f"{path} is empty: it is no run file, or was never written")
+    if len(header) < 32 or not header.startswith(_MAGIC):
+        raise RunError(f"{path} is no run file of Magnon Lab")
+    page_size, pages = struct.unpack(">16xH10xI", header)
+    page_size = 65536 if page_size == 1 else page_size  # sqlite.org/fileformat.html, 1.3.2
+    # While a log is there pages may be in it that are not in the file yet.
+    if size < pages * page_size and not has_log(path):
+        raise RunError(
+            f"{path} is truncated: {size} bytes of {pages * page_size} are there; restore it from "
+            "a copy, or recover its tables with 'sqlite3 run.sqlite .recover'"
+        )

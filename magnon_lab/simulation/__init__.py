@@ -1,0 +1,14 @@
+"""The simulated laboratory: instruments in front of a physics model, over PyVISA or TCP."""
+
+from magnon_lab.simulation.definition import load, shipped_definition
+from magnon_lab.simulation.errors import DefinitionError, ScpiError, SimulationError
+from magnon_lab.simulation.laboratory import Laboratory
+
+__all__ = [
+    "DefinitionError",
+    "Laboratory",
+    "ScpiError",
+    "SimulationError",
+    "load",
+    "shipped_definition",
+]

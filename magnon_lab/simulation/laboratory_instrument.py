@@ -1,0 +1,66 @@
+"""The seventh instrument: the simulated laboratory itself, which a real bench lacks."""
+
+import magnon_lab
+from magnon_lab.simulation.errors import ScpiError
+from magnon_lab.simulation.instrument import SimulatedInstrument
+
+
+class LaboratoryInstrument(SimulatedInstrument):
+    """Measurement number, clock, seed, pace, and the log of what would have been damaged."""
+
+    def ask_identity(self) -> str:
+        """`*IDN?`: maker, model, seed, version."""
+        return f"Magnon Lab,Simulated Laboratory,{self.plant.seed},{magnon_lab.__version__}"
+
+    def set_number(self, value: int) -> None:
+        """`LAB:NUMB`: the number that keys the noise of what is measured from now on."""
+        if not 0 <= value < 1 << 31:
+            raise ScpiError(-222, "measurement number 0 to 2^31 - 1")
+        self.plant.set_number(value)
+
+    def get_number(self) -> str:
+        """`LAB:NUMB?`: -1 while the plant counts by itself."""
+        return str(-1 if self.plant.number is None else self.plant.number)
+
+    def count_alone(self) -> None:
+        """`LAB:NUMB:AUTO`: the plant counts by itself again."""
+        self.plant.set_number(None)
+
+    def get_time(self) -> float:
+        """`LAB:TIME?`."""
+        return self.clock.now()
+
+    def set_time(self, value: float) -> None:
+        """`LAB:TIME`: put the clock on, so that a resumed run finds the time it stopped at."""
+        if value < self.clock.now():
+            raise ScpiError(-222, "laboratory time does not go back")
+        self.clock.set(value)
+
+    def wait(self, value: float) -> None:
+        """`LAB:WAIT`: let time pass; `*OPC?` answers when it has."""
+        self.begin(value)
+
+    def get_seed(self) -> int:
+        """`LAB:SEED?`."""
+        return self.plant.seed
+
+    def set_seed(self, value: int) -> None:
+        """`LAB:SEED`: key all noise anew."""
+        self.plant.rekey(value)
+
+    def get_pace(self) -> str:
+        """`LAB:PACE?`."""
+        return self.clock.pace.upper()
+
+    def set_pace(self, value: str) -> None:
+        """`LAB:PACE VIRTual|REAL`."""
+        self.clock.set(self.clock.now(), "real" if value == "REAL" else "virtual")
+
+    def ask_harm(self) -> str:
+        """`LAB:HARM?`: how many entries, then each in quotes."""
+        entries = [entry.text.replace('"', "'") for entry in self.plant.harm]
+        return ",".join([str(len(entries)), *(f'"{text}"' for text in entries)])
+
+    def clear_harm(self) -> None:
+        """`LAB:HARM:CLE`."""
+        self.plant.harm.clear()

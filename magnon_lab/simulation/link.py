@@ -1,0 +1,189 @@
+"""One client's connection to a simulated instrument."""
+
+import math
+import threading
+from collections import deque
+from enum import Enum
+from typing import NamedTuple
+
+from magnon_lab.simulation.instrument import SimulatedInstrument
+
+_TURN_S = 5.0
+
+
+class Stop(Enum):
+    """Why a read ended."""
+
+    END = "end of message"
+    TERMINATOR = "termination character"
+    COUNT = "count reached"
+
+
+class ReadTimeoutError(Exception):
+    """No (further) answer came within the time-out."""
+
+
+class Waiting(NamedTuple):
+    """A reply and the laboratory time at which it reaches the client."""
+
+    data: bytes
+    ready_s: float
+
+
+class Link:
+    """Bytes in, bytes out, in laboratory time.
+
+    `stream` links (sockets, serial lines) have no end of message: line feeds part messages, replies
+    queue up, and a late reply answers the next query. Others (GPIB, HiSLIP) carry the end of each
+    message, and a new message throws an unread reply away with error -410. Each link has its own
+    replies; when threads share a link, a thread's write waits until another's reply has been read.
+    """
+
+    def __init__(self, instrument: SimulatedInstrument, *, stream: bool) -> None:
+        self.instrument = instrument
+        self.stream = stream
+        self._clock = instrument.clock
+        self._lock = instrument.plant.lock
+        self._turn = threading.Condition(self._lock)
+        self._owner = 0
+        self._input = bytearray()
+        self._replies: deque[Waiting] = deque()
+        self._current = b""
+        self._place = 0
+
+    def write(self, data: bytes, end: bool = True) -> None:
+        """Send bytes to the instrument; without `end` the message goes on with the next write."""
+        self._clock.sleep(self.instrument.definition.latency.write_s)
+        with self._lock:
+            me = threading.get_ident()
+            if self._owner not in (0, me):
+                self._turn.wait_for(lambda: self._owner in (0, me), _TURN_S)
+            for message in self._messages(data, end):
+                if not self.stream and self._unread():
+                    self._drop_replies()
+                    self.instrument.interrupted()
+                self.instrument.receive(self, message)
+            if self._unread():
+                self._owner = me
+
+    def _messages(self, data: bytes, end: bool) -> list[str]:
+        self._input += data
+        if self.stream:
+            *complete, rest = bytes(self._input).split(b"\n")
+            self._input = bytearray(rest)
+        elif end:
+            complete = [bytes(self._input).rstrip(b"\n")]
+            self._input.clear()
+        else:
+            return []
+        return [m.rstrip(b"\r").decode("latin-1") for m in complete]
+
+    def deliver(self, data: bytes, ready_s: float) -> None:
+        """Take a reply of the instrument."""
+        self._replies.append(Waiting(data, ready_s))
+
+    def _unread(self) -> bool:
+        return bool(self._current or self._replies or self.instrument.pending(self))
+
+    def _drop_replies(self) -> None:
+        self._replies.clear()
+        self._current, self._place = b"", 0
+        self.instrument.forget(self)
+
+    def read(
+        self, count: int, timeout_s: float, terminator: int | None = None
+    ) -> tuple[bytes, Stop]:
+        """Return up to `count` bytes of replies; raise `ReadTimeoutError` when time is up."""
+        deadline = self._clock.now() + timeout_s
+        got = b""
+        while True:
+            with self._lock:
+                chunk, stop = self._take(count - len(got), terminator)
+                got += chunk
+                if stop is not None:
+                    self._pass_on()
+                    return got, stop
+                next_s = self._next_event()
+                if next_s == math.inf and not self.stream:
+                    self.instrument.interrupted(unterminated=True)
+            if next_s > deadline:
+                self._clock.sleep_until(deadline)
+                with self._lock:
+                    self._pass_on()
+                raise ReadTimeoutError
+            self._clock.sleep_until(next_s)
+
+    def _next_event(self) -> float:
+        if self._replies:
+            return self._replies[0].ready_s
+        if self.instrument.pending(self):
+            return self.instrument.blocked_until
+        return math.inf
+
+    def _take(self, count: int, terminator: int | None) -> tuple[bytes, Stop | None]:
+        got = b""
+        while True:
+            if not self._current and not self._fetch():
+                return got, None
+            data, place = self._current, self._place
+            limit = min(len(data), place + count - len(got))
+            found = data.find(terminator, place, limit) if terminator is not None else -1
+            until = found + 1 if found >= 0 else limit
+            got += data[place:until]
+            finished = until == len(data)
+            self._current, self._place = (b"", 0) if finished else (data, until)
+            if finished and not self.stream:
+                return got, Stop.END
+            if found >= 0:
+                return got, Stop.TERMINATOR
+            if len(got) >= count:
+                return got, Stop.COUNT
+
+    def _fetch(self) -> bool:
+        self.instrument.run()
+        if self._replies and self._replies[0].ready_s <= self._clock.now():
+            self._current, self._place = self._replies.popleft().data, 0
+            return True
+        return False
+
+    def _pass_on(self) -> None:
+        if self._owner and not self._unread():
+            self._owner = 0
+            self._turn.notify_all()
+
+    def next_reply_s(self) -> float | None:
+        """Return when the next reply will be there, or None when none is under way."""
+        with self._lock:
+            self.instrument.run()
+            next_s = self._next_event()
+        return None if next_s == math.inf else next_s
+
+    def ready_bytes(self) -> bytes:
+        """Return all that has arrived by now."""
+        with self._lock:
+            data, _ = self._take(1 << 62, None)
+        return data
+
+    def clear(self) -> None:
+        """Device clear: empty both buffers and end what blocks the instrument."""
+        with self._lock:
+            self._input.clear()
+            self._drop_replies()
+            self._owner = 0
+            self._turn.notify_all()
+
+    def discard_input(self) -> None:
+        """Throw away replies that have not been read."""
+        with self._lock:
+            self._replies.clear()
+            self._current, self._place = b"", 0
+            self._pass_on()
+
+    def status_byte(self) -> int:
+        """Serial poll: the status byte with the message-available bit."""
+        with self._lock:
+            self.instrument.run()
+            available = bool(self._current or (
+                self._replies and self._replies[0].ready_s <= self._clock.now()
+            ))  # fmt: skip
+            return self.instrument.status_byte() | (16 if available else 0)

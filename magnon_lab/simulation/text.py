@@ -1,0 +1,53 @@
+"""The grammar of plain text protocols: patterns with places for values, no headers, no paths."""
+
+import math
+import re
+from collections.abc import Iterable
+
+from magnon_lab.simulation.definition import Dialogue, Property
+from magnon_lab.simulation.errors import ScpiError
+from magnon_lab.simulation.scpi import Call
+
+
+class TextGrammar:
+    """Whole messages matched against patterns such as `SETATT={}`, in any case.
+
+    One leading colon is ignored. What matches nothing becomes an error -113, a value that cannot be
+    read an error -104; how the instrument words them is its own affair.
+    """
+
+    def __init__(self, properties: Iterable[Property], dialogues: Iterable[Dialogue]) -> None:
+        self._patterns: list[tuple[re.Pattern[str], Property | Dialogue, bool]] = []
+        for prop in properties:
+            self._patterns += [(_regex(text), prop, query) for text, query in prop.patterns]
+        for dialogue in dialogues:
+            self._patterns += [(_regex(text), dialogue, True) for text in dialogue.patterns]
+
+    def parse(self, message: str) -> list[Call | ScpiError]:
+        """Return the one call of a message, or the error that it is."""
+        text = message.strip().removeprefix(":")
+        for pattern, target, query in self._patterns:
+            match = pattern.fullmatch(text)
+            if match is None:
+                continue
+            if query:
+                return [Call(target, True, (), match.groups())]
+            try:
+                return [Call(target, False, (), (_value(target, match[1].strip()),))]
+            except ValueError:
+                return [ScpiError(-104, message)]
+        return [ScpiError(-113, message)]
+
+
+def _value(target: Property | Dialogue, text: str) -> float | str:
+    if isinstance(target, Property) and target.kind in ("number", "integer"):
+        value = float(text)
+        if not math.isfinite(value):
+            raise ValueError(text)
+        return value
+    return text.upper()
+
+
+def _regex(text: str) -> re.Pattern[str]:
+    parts = text.removeprefix(":").split("{}")
+    return re.compile("(.*)".join(re.escape(part) for part in parts), re.IGNORECASE)

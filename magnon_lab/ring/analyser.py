@@ -65,14 +65,15 @@ def reach_bins(readout: Readout, record_s: float) -> int:
     """Return how many bins either side of a point its filter needs, in coarse steps."""
     step = (readout.stop_hz - readout.start_hz) / (readout.points - 1)
     wide = _REACH_RBW * readout.rbw_hz + (0.5 * step if readout.detector != "sample" else 0.0)
-    return int(2 ** (math.ceil(2 * math.log2(wide * record_s + _LOBE_BINS + 1)) / 2))
+    return 8 * math.ceil((wide * record_s + _LOBE_BINS + 1) / 8)
 
 
 def _window(samples: int) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
     """Return the Gaussian window with unit noise power, and the slope that reassignment needs."""
     place = (np.arange(samples) - (samples - 1) / 2) * (_WINDOW_WIDTH / samples)
     window = np.exp(-(place**2) / 2)
-    window = window / np.sqrt(np.sum(window**2) * samples)
+    # The alternating sign puts the transform's bins in order of frequency.
+    window = window * (-1.0) ** np.arange(samples) / np.sqrt(np.sum(window**2) * samples)
     return window, place * window
 
 
@@ -92,9 +93,8 @@ def spectrum(record: Array, sample_hz: Array) -> tuple[Array, Array]:
     # units of one over the window's standard deviation.
     moved = (sloped.imag * plain.real - sloped.real * plain.imag) / (power + 1e-30)
     moved = jnp.clip(moved * (_WINDOW_WIDTH / (2 * np.pi)), -_LOBE_BINS, _LOBE_BINS)
-    bins = np.fft.fftfreq(samples, 1 / samples).astype(record.dtype)
-    frequency = (bins + moved) * (sample_hz / samples)
-    return jnp.fft.fftshift(frequency), jnp.fft.fftshift(power)
+    bins = (np.arange(samples) - samples // 2).astype(record.dtype)
+    return (bins + moved) * (sample_hz / samples), power
 
 
 def _shape(away_hz: Array, step_hz: Array, rbw_hz: Array, detector: str) -> Array:

@@ -56,8 +56,6 @@ class RingState(NamedTuple):
     """(2, history) real and imaginary part, sqrt(mW)."""
     drive_cycles: Array
     """Phase of the drive tone at the next sample, in cycles."""
-    kick: Array
-    """1 for a ring that still has to start from thermal noise, else 0."""
 
 
 class Setting(NamedTuple):
@@ -180,16 +178,46 @@ def _convolution(response: Array, g: Geometry) -> Array:
     return jnp.concatenate([picked.real, picked.imag], axis=1)
 
 
-def reset_state(g: Geometry, dtype: Any) -> RingState:
-    """Return a ring whose attenuator stood at maximum: nothing in the film."""
-    return RingState(jnp.zeros((2, g.history), dtype), jnp.zeros((), dtype), jnp.ones((), dtype))
+def thermal_amplitude(p: RingParameters, bandwidth_hz: Array, xp: Any = jnp) -> Array:
+    """Return the amplifier's input noise in the simulated band, rms in sqrt(mW)."""
+    return xp.sqrt(10 ** ((p.amplifier.noise_figure_db - 174) / 10) * bandwidth_hz)
 
 
-@functools.lru_cache(maxsize=8)
-def _thermal(trip: int, block: int) -> Any:
-    """Return the unit noise (blocks, 2, block) of the first trip, which starts every ring alike."""
-    blocks = -(-trip // block)
-    return np.random.default_rng(0).standard_normal((blocks, 2, block)) / np.sqrt(2)
+def reset_state(p: RingParameters, dtype: Any) -> RingState:
+    """Return a ring that was open until now: in the film runs what brings thermal noise to its end.
+
+    The noise is the same for every ring, so that a ring without noise starts, and always alike.
+    """
+    g = geometry(p)
+    field = p.numerics.reference_field_mt
+    bandwidth = g.trip / trip_s(p, field, np)
+    lost = film_amplitude(p, p.numerics.working_per_m, field, np)
+    draw = np.random.default_rng(0).standard_normal((2, g.history)) / np.sqrt(2)
+    history = thermal_amplitude(p, bandwidth, np) / lost * draw
+    return RingState(jnp.asarray(history, dtype), jnp.zeros((), dtype))
+
+
+def _wrap(cycles: Array) -> Array:
+    """Return a phase in cycles, within half a cycle of zero."""
+    return cycles - jnp.round(cycles)
+
+
+def _ramp(a_block: Array, blocks: int) -> Array:
+    """Return the phases (blocks,) in cycles of a tone that turns by `a_block` cycles a block.
+
+    Taken in two steps, as the product of a large count and a fraction costs single precision its
+    digits.
+    """
+    fine = 32
+    many = np.arange(blocks)
+    coarse = _wrap(fine * a_block) * (many // fine).astype(a_block.dtype)
+    return _wrap(coarse) + a_block * (many % fine).astype(a_block.dtype)
+
+
+def _phasor(cycles: Array) -> Array:
+    """Return cosine and sine, (2, ...), of a phase in cycles."""
+    phase = 2 * jnp.pi * cycles
+    return jnp.stack([jnp.cos(phase), jnp.sin(phase)])
 
 
 def drive_fade(p: RingParameters, setting: Setting, bandwidth_hz: Array) -> Array:
@@ -212,21 +240,18 @@ def run(
     bandwidth = g.trip / trip_s(p, setting.field_mt)
     matrix = _convolution(impulse_response(p, setting.field_mt, g.trip, g.response), g)
 
-    fade = drive_fade(p, setting, bandwidth)
-    size = fade * 10 ** ((setting.drive_power_dbm - p.wiring.injection_coupler_db) / 20)
+    # The drive is the exact exponential: a phasor for each block times one for each sample of a
+    # block.
     cycles = setting.drive_offset_hz / bandwidth - waves.direction(p.film) * _CENTRE
-    a_block = g.block * cycles
-    a_block = a_block - jnp.round(a_block)
-    start = state.drive_cycles + a_block * jnp.arange(blocks, dtype=dtype)
-    phase = 2 * jnp.pi * (start[:, None] + cycles * jnp.arange(g.block, dtype=dtype))
-    sources = size * jnp.stack([jnp.cos(phase), jnp.sin(phase)], axis=1)  # (blocks, 2, block)
-
-    thermal = jnp.sqrt(10 ** ((p.amplifier.noise_figure_db - 174) / 10) * bandwidth)
-    first = _thermal(g.trip, g.block).astype(dtype)
-    sources = sources.at[: first.shape[0]].add(state.kick * thermal * first)
+    a_block = _wrap(g.block * cycles)
+    size = drive_fade(p, setting, bandwidth)
+    size = size * 10 ** ((setting.drive_power_dbm - p.wiring.injection_coupler_db) / 20)
+    starts = _phasor(state.drive_cycles + _ramp(a_block, blocks)).T
+    cos, sin = size * _phasor(cycles * jnp.arange(g.block, dtype=dtype))
+    noise = None
     if noise_key is not None:
         draw = jax.random.normal(noise_key, (blocks, 2, g.block), dtype)
-        sources = sources + thermal / np.sqrt(2) * draw
+        noise = thermal_amplitude(p, bandwidth) / np.sqrt(2) * draw
 
     gain = 10 ** (setting.gain_db / 20)
     inverse_saturation = 10 ** ((setting.gain_db - setting.saturated_dbm) / 10)
@@ -241,14 +266,20 @@ def run(
     per_mw = 1e-3 * 10 ** (-p.antennas.input_loss_db / 10)
     per_mw = per_mw / waves.power_per_amplitude_w(p.film, k, setting.field_mt)
     phase_per_mw = shift * effective * per_mw
-    # Loss of dA/dt = -nu |A|^2 A over the film, which is exactly 1/sqrt(1 + 2 nu tau I).
+    # dI/dt = -2 Gamma I - 2 nu I^2 and d(phase)/dt = N I along the film, solved exactly: the loss
+    # of intensity is 1 + 2 nu tau_eff I, the phase N/(2 nu) times its logarithm, and so saturates.
+    damped = p.film.nonlinear_damping > 0
     damping_per_mw = p.film.nonlinear_damping * jnp.abs(phase_per_mw)
+    turn_per_loss = jnp.sign(shift) / (2 * p.film.nonlinear_damping) if damped else 0.0
 
-    def step(history: Array, source: Array) -> tuple[Array, Array]:
+    def step(history: Array, source: tuple[Array, Array | None]) -> tuple[Array, Array]:
+        (drive_cos, drive_sin), noise = source
         out = history @ matrix
-        real = out[0, : g.block] - out[1, g.block :]
-        imag = out[0, g.block :] + out[1, : g.block]
-        into = jnp.stack([real, imag]) + source
+        real = out[0, : g.block] - out[1, g.block :] + drive_cos * cos - drive_sin * sin
+        imag = out[0, g.block :] + out[1, : g.block] + drive_cos * sin + drive_sin * cos
+        into = jnp.stack([real, imag])
+        if noise is not None:
+            into = into + noise
         amplified = into * gain
         if p.amplifier.saturates:
             power = into[0] ** 2 + into[1] ** 2
@@ -256,20 +287,21 @@ def run(
         launched = amplified * passed
         if p.film.nonlinear:
             power = launched[0] ** 2 + launched[1] ** 2
-            # A turn of 2 atan(x): the small-signal phase 2 x, and never more than half a turn.
-            half = phase_per_mw / 2 * power
-            size = jax.lax.rsqrt(1 + 2 * damping_per_mw * power) / (1 + half * half)
-            cos, sin = size * (1 - half * half), size * 2 * half
-            launched = jnp.stack(
-                [launched[0] * cos - launched[1] * sin, launched[0] * sin + launched[1] * cos]
-            )
+            loss = 1 + 2 * damping_per_mw * power
+            turn = turn_per_loss * jnp.log(loss) if damped else phase_per_mw * power
+            size = jax.lax.rsqrt(loss)
+            along, across = size * jnp.cos(turn), size * jnp.sin(turn)
+            real, imag = launched
+            launched = jnp.stack([real * along - imag * across, real * across + imag * along])
         return jnp.concatenate([history[:, g.block :], launched], axis=1), amplified
 
-    def settle(history: Array, source: Array) -> tuple[Array, None]:
+    def settle(history: Array, source: tuple[Array, Array | None]) -> tuple[Array, None]:
         return step(history, source)[0], None
 
-    history, _ = jax.lax.scan(settle, state.history, sources[: g.warm_up])
-    history, record = jax.lax.scan(step, history, sources[g.warm_up :])
-    cycles_left = state.drive_cycles + a_block * blocks
-    left = RingState(history, cycles_left - jnp.round(cycles_left), jnp.zeros((), dtype))
+    def part(first: int, last: int) -> tuple[Array, Array | None]:
+        return starts[first:last], None if noise is None else noise[first:last]
+
+    history, _ = jax.lax.scan(settle, state.history, part(0, g.warm_up))
+    history, record = jax.lax.scan(step, history, part(g.warm_up, blocks))
+    left = RingState(history, _wrap(state.drive_cycles + _ramp(a_block, blocks + 1)[-1]))
     return jnp.moveaxis(record, 1, 0).reshape(2, -1), left

@@ -52,6 +52,7 @@ def _measure(
     kind: _Kind,
     laboratory: imperfections.Laboratory,
     row: Array,
+    field_mt: Array,
     scale: analyser.Scale,
     seed: Array,
     number: Array,
@@ -60,10 +61,12 @@ def _measure(
 ) -> tuple[Array, Array, Array, RingState]:
     """Measure one setting: row (5,) in QUANTITIES order, its drive frequency from the reference.
 
+    The field is taken from `field_mt`, not from the row: unbatched, it makes the film once for all.
+
     Returns trace (points,) dBm, input power dBm, overload, the ring's state after it.
     """
     p, imperfect = kind.parameters, kind.imperfections
-    power_dbm, drive_hz, attenuation_db, field_mt, voltage_v = row
+    power_dbm, drive_hz, attenuation_db, _, voltage_v = row
     edge = waves.edge_hz(p.film, field_mt) - reference_hz(p)
     if imperfect.film_walk_k_per_sqrt_h or imperfect.film_daily_k:
         edge = edge + imperfections.film_shift_hz(imperfect, laboratory, time_s)
@@ -132,8 +135,9 @@ def _single(kind: _Kind) -> Callable[..., tuple[Array, RingState]]:
         state: RingState,
     ) -> tuple[Array, RingState]:
         row, time_s, scale = numbers[:5], numbers[5], analyser.Scale(*numbers[6:])
+        seed, number = seed_number
         shown, input_dbm, overload, left = _measure(
-            kind, laboratory, row, scale, seed_number[0], seed_number[1], time_s, state
+            kind, laboratory, row, row[3], scale, seed, number, time_s, state
         )
         rest = jnp.stack([input_dbm, overload.astype(shown.dtype)])
         return jnp.concatenate([shown, rest]), left
@@ -156,9 +160,8 @@ def _batch(kind: _Kind, one_field: bool) -> Callable[..., Array]:
         state: RingState,
     ) -> Array:
         def one(row: Array, number: Array, time_s: Array, field: Array) -> Array:
-            row = jnp.concatenate([row[:3], field[None], row[4:]])
             settings = analyser.Scale(*scale)
-            return _measure(kind, laboratory, row, settings, seed, number, time_s, state)[0]
+            return _measure(kind, laboratory, row, field, settings, seed, number, time_s, state)[0]
 
         # With one field for all, the film's response is made once and its product is one matrix
         # product.
@@ -190,7 +193,7 @@ class RingModel:
         with self._precision():
             self._laboratory = jax.device_put(_draw(self.seed))
             geometry = loop.geometry(self.parameters)
-            self._reset = loop.reset_state(geometry, self._real)
+            self._reset = loop.reset_state(self.parameters, self._real)
         trip = loop.trip_s(self.parameters, self.parameters.numerics.reference_field_mt, np)
         self._record_s = float(trip) * geometry.record * geometry.block / geometry.trip
         self._packed: tuple[Readout, NDArray[Any], Callable[..., Any]] | None = None
@@ -323,11 +326,12 @@ class RingModel:
         )
         times = jnp.zeros(len(settings)) if times_s is None else times_s
         rows = settings.at[:, 1].add(-self.reference_hz)
-        state = loop.reset_state(loop.geometry(self.parameters), settings.dtype)
+        state = loop.reset_state(self.parameters, settings.dtype)
+        seed = jnp.uint32(self.seed & 0xFFFFFFFF)
 
         def one(row: Array, number: Array, time_s: Array) -> Array:
             return _measure(
-                kind, self._laboratory, row, scale, jnp.uint32(self.seed), number, time_s, state
+                kind, self._laboratory, row, row[3], scale, seed, number, time_s, state
             )[0]
 
         times = jnp.asarray(times, settings.dtype)

@@ -99,7 +99,8 @@ class Film(Block):
     wave: Literal["MSSW", "BVMSW", "FVMSW"] = "MSSW"
     thickness_um: Positive = 7.7
     length_mm: Positive = 6.0
-    width_mm: Positive = 2.0
+    width_mm: Positive = 0.1
+    """A narrow waveguide, so that an amplifier of 100 mW drives the film far into nonlinearity."""
     saturation_mt: Positive = 176.0
     gyromagnetic_ghz_per_t: Positive = 28.0
     linewidth_mt: NotNegative = 0.05
@@ -115,8 +116,8 @@ class Antennas(Block):
     width_um: NotNegative = 50.0
     cut_per_m: NotNegative = 3500.0
     """Wavenumber below which the ground plane shorts the antennas; 0 switches the cut off."""
-    input_loss_db: NotNegative = 3.0
-    output_loss_db: NotNegative = 12.3
+    input_loss_db: NotNegative = 2.0
+    output_loss_db: NotNegative = 13.35
 
 
 class Amplifier(Block):
@@ -159,8 +160,8 @@ class Numerics(Block):
 
     bandwidth_mhz: Positive = 640.0
     """Width of the simulated band at the reference field."""
-    warm_up_trips: Annotated[int, Field(ge=1)] = 96
-    record_trips: Annotated[int, Field(ge=8)] = 64
+    warm_up_trips: Annotated[int, Field(ge=1)] = 80
+    record_trips: Annotated[int, Field(ge=8)] = 48
     reference_field_mt: Positive = 92.0
     working_per_m: Positive = 7000.0
     """Wavenumber at which trip time, nonlinear shift and power of the wave are taken."""

@@ -1,0 +1,44 @@
+"""The bench: bench file, roles, limits, ramps, measurements, and the safe state."""
+
+from magnon_lab.bench.bench import Bench, ShownQuantity, check_bench, make_safe
+from magnon_lab.bench.benchfile import BenchFile, json_schema, write_served_bench
+from magnon_lab.bench.errors import (
+    BenchError,
+    BenchFileError,
+    ConnectionFailed,
+    InstrumentError,
+    LimitError,
+)
+from magnon_lab.bench.measuring import (
+    FLAG_OVERLOAD,
+    FLAG_RETRIED,
+    FLAG_UNLEVELLED,
+    Measurement,
+)
+from magnon_lab.bench.quantities import QUANTITIES, Knob, unit_of
+from magnon_lab.bench.stand import CheckLine
+from magnon_lab.bench.steps import StepOutcome
+
+__all__ = [
+    "FLAG_OVERLOAD",
+    "FLAG_RETRIED",
+    "FLAG_UNLEVELLED",
+    "QUANTITIES",
+    "Bench",
+    "BenchError",
+    "BenchFile",
+    "BenchFileError",
+    "CheckLine",
+    "ConnectionFailed",
+    "InstrumentError",
+    "Knob",
+    "LimitError",
+    "Measurement",
+    "ShownQuantity",
+    "StepOutcome",
+    "check_bench",
+    "json_schema",
+    "make_safe",
+    "unit_of",
+    "write_served_bench",
+]

@@ -1,0 +1,87 @@
+"""Spectrum analysers of the Keysight X-series."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from magnon_lab.bench.adapters.base import Adapter
+from magnon_lab.bench.errors import InstrumentError
+from magnon_lab.bench.roles import Found, Sweep
+from magnon_lab.bench.schema import Readout, Role
+
+
+class KeysightAnalyser(Adapter[Role]):
+    """An analyser whose driver takes a sweep with its status and errors in one go (`acquire`)."""
+
+    needs: ClassVar[tuple[str, ...]] = (
+        "acquire",
+        "stop_sweeping",
+        "window",
+        "points",
+        "resolution_bandwidth",
+        "video_bandwidth",
+        "attenuation",
+        "reference_level",
+        "preamplifier_enabled",
+        "sweep_duration",
+    )
+    sweep_s = 0.0
+
+    def connect(self) -> Found:
+        """See `Instrument`."""
+        identity = self.identity()
+        with self.session as analyser:
+            start, stop, *_ = analyser.window
+            attenuation = analyser.attenuation
+        return Found(
+            identity,
+            f"{start / 1e9:.6g} to {stop / 1e9:.6g} GHz, input attenuation {attenuation:g} dB",
+        )
+
+    def configure(self, readout: Readout) -> None:
+        """See `Analyser`."""
+        with self.session as analyser:
+            analyser.stop_sweeping()
+            # What protects the input comes first.
+            analyser.attenuation = readout.input_attenuation_db
+            analyser.preamplifier_enabled = False
+            analyser.reference_level = readout.reference_level_dbm
+            # In this order each is inside what the other allows, wherever they stood before.
+            analyser.start_frequency = readout.start_hz
+            analyser.stop_frequency = readout.stop_hz
+            analyser.start_frequency = readout.start_hz
+            analyser.points = readout.points
+            analyser.resolution_bandwidth = readout.rbw_hz
+            analyser.video_bandwidth = readout.vbw_hz
+            analyser.sweep_time_auto = True
+            analyser.trace_1.type = "write"
+            analyser.trace_1.detector = readout.detector
+            start, stop, *_ = analyser.window
+            found = {
+                "start_hz": start,
+                "stop_hz": stop,
+                "points": analyser.points,
+                "rbw_hz": analyser.resolution_bandwidth,
+                "vbw_hz": analyser.video_bandwidth,
+                "input_attenuation_db": analyser.attenuation,
+                "reference_level_dbm": analyser.reference_level,
+            }
+            self.sweep_s = float(analyser.sweep_duration)
+        self.check_errors()
+        for key, value in found.items():
+            asked = float(getattr(readout, key))
+            self.verify(f"readout.{key}", asked, value, 1e-6 * abs(asked) + 1e-6, "")
+        # One message waits for the sweep to end, so it must be allowed to.
+        self.session.allow(2 * self.sweep_s + 2)
+
+    def sweep(self) -> Sweep:
+        """See `Analyser`."""
+        with self.session as analyser:
+            taken = analyser.acquire()
+        self.refuse(taken.errors)
+        if len(taken.trace) != self.model.readout.points:
+            raise InstrumentError(
+                f"{self.session.told()}: a trace of {len(taken.trace)} points instead of "
+                f"readout.points, {self.model.readout.points}; was it turned by hand?"
+            )
+        return Sweep(taken.trace, taken.overload)

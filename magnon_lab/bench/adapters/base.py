@@ -1,0 +1,89 @@
+"""What all role adapters share."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Generic, TypeVar
+
+from magnon_lab.bench.errors import InstrumentError
+from magnon_lab.bench.schema import BenchModel, Role
+from magnon_lab.bench.session import Session
+
+QUEUE_LENGTH = 64
+"""More than any error queue holds; one that never ends would hang PyMeasure's `check_errors`."""
+
+Config = TypeVar("Config", bound=Role)
+
+
+class Adapter(Generic[Config]):
+    """One role played by a family of drivers, told by the attributes that it needs."""
+
+    needs: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(self, session: Session, model: BenchModel) -> None:
+        self.session = session
+        self.model = model
+        self.config: Config = session.config  # type: ignore[assignment]  # by the role's schema
+
+    @classmethod
+    def missing(cls, driver: type[Any]) -> list[str]:
+        """Return the attributes that a driver would have to have."""
+        return [name for name in cls.needs if not hasattr(driver, name)]
+
+    def identity(self) -> str:
+        """Return who answers. Raises `InstrumentError` if the bench file expects another."""
+        with self.session as instrument:
+            text = str(instrument.id).strip()
+        if self.config.identity and self.config.identity not in text:
+            raise InstrumentError(
+                f"{self.session.told()} is {text!r}; roles.{self.session.role}.identity expects "
+                f"{self.config.identity!r}"
+            )
+        return text
+
+    def check_errors(self) -> None:
+        """Ask for the errors that no one else fetches. Raises `InstrumentError` naming them."""
+        with self.session as instrument:
+            errors = read_errors(instrument)
+        self.refuse(errors)
+
+    def refuse(self, errors: list[tuple[int, str]]) -> None:
+        """Raise `InstrumentError` for errors that the instrument reported."""
+        if errors:
+            text = "; ".join(f"{code}, {message}" for code, message in errors)
+            raise InstrumentError(f"{self.session.told()} reports: {text}")
+
+    def verify(self, what: str, asked: float, found: float, tolerance: float, unit: str) -> None:
+        """Raise `InstrumentError` if a read-back is not what was asked."""
+        if not abs(found - asked) <= tolerance:
+            raise InstrumentError(
+                f"{self.session.told()}: {what} was set to {asked:.12g} {unit} but reads back as "
+                f"{found:.12g} {unit}"
+            )
+
+
+def read_errors(instrument: Any) -> list[tuple[int, str]]:
+    """Return the entries of an instrument's error queue, oldest first."""
+    errors: list[tuple[int, str]] = []
+    for _ in range(QUEUE_LENGTH):
+        code, text = instrument.next_error
+        if int(code) == 0:
+            return errors
+        errors.append((int(code), str(text).strip().strip('"')))
+    raise ConnectionError(f"the error queue does not end; its last entry: {errors[-1]}")
+
+
+def number(value: Any, what: str) -> float:
+    """Return a reply that must be a number: PyMeasure hands text on as it came."""
+    if isinstance(value, (int, float)) and value == value:
+        return float(value)
+    raise ConnectionError(f"{what} reads {value!r}, which is no number")
+
+
+def switched(value: Any, what: str) -> bool:
+    """Return a reply that must be on or off; some drivers hand on the text, 'OFF' too."""
+    text = str(value).strip().upper()
+    if text in ("1", "1.0", "TRUE", "ON"):
+        return True
+    if text in ("0", "0.0", "FALSE", "OFF"):
+        return False
+    raise ConnectionError(f"{what} reads {value!r}, neither on nor off")

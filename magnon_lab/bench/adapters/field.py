@@ -1,0 +1,156 @@
+"""Magnet supplies."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from magnon_lab.bench.adapters.base import Adapter, number, switched
+from magnon_lab.bench.errors import InstrumentError
+from magnon_lab.bench.roles import Found
+from magnon_lab.bench.schema import FieldRole
+
+
+class KepcoFieldSource(Adapter[FieldRole]):
+    """A Kepco BOP with BIT 4886, as a current source for a magnet.
+
+    Its two set points swap their meaning with the mode: in mode VOLT the "current" is a limit. So
+    the mode is asked before every set point. It is never reset and never switched off while
+    current flows, both of which are a step to zero.
+    """
+
+    needs: ClassVar[tuple[str, ...]] = (
+        "operating_mode",
+        "current_setpoint",
+        "voltage_setpoint",
+        "output_enabled",
+        "current",
+    )
+
+    def connect(self) -> Found:
+        """See `Instrument`."""
+        identity = self.identity()
+        with self.session as supply:
+            on, mode = switched(supply.output_enabled, "output"), str(supply.operating_mode)
+            current_a = number(supply.current, "current")
+        state = f"output {'on' if on else 'off'}, mode {mode}, {current_a:.3f} A"
+        return Found(identity, state, tuple(self._hazards()))
+
+    def is_on(self) -> bool:
+        """See `FieldSource`."""
+        with self.session as supply:
+            return switched(supply.output_enabled, "output")
+
+    def take_over(self) -> None:
+        """See `FieldSource`.
+
+        Found on in mode VOLT, the voltage is ramped to zero, the current awaited to die, and only
+        then the output switched off and the mode changed: changed at once, what was the limit of
+        current would become the current.
+        """
+        with self.session as supply:
+            on = switched(supply.output_enabled, "output")
+            voltage_mode = supply.operating_mode != "CURR"
+            if on and voltage_mode:
+                self._ramp_voltage_down(supply)
+        if on and voltage_mode:
+            self.switch_off()
+            on = False
+        with self.session as supply:
+            if not on:
+                if voltage_mode:
+                    supply.operating_mode = "CURR"
+                self._require_current_mode(supply)
+                supply.current_setpoint = 0.0
+            supply.voltage_setpoint = self.config.compliance_v
+            if hasattr(supply, "pin_current_range"):
+                supply.pin_current_range()  # else it glitches at a quarter of full scale
+            compliance_v = number(supply.voltage_setpoint, "compliance")
+        self.check_errors()
+        self.verify("compliance", self.config.compliance_v, compliance_v, 0.01, "V")
+
+    def switch_on(self) -> None:
+        """See `FieldSource`."""
+        if self.is_on():
+            return
+        self.take_over()
+        with self.session as supply:
+            self._require_current_mode(supply)
+            set_a = number(supply.current_setpoint, "current set point")
+            self.verify("current set point", 0.0, set_a, 1e-3, "A")
+            supply.output_enabled = True
+            on = switched(supply.output_enabled, "output")
+        self.check_errors()
+        if not on:
+            raise InstrumentError(f"{self.session.told()}: output was switched on but reads off")
+
+    def switch_off(self) -> None:
+        """See `FieldSource`."""
+        if not self.is_on():
+            return
+        current_a = self.current_a()
+        if abs(current_a) > self.config.near_zero_a:
+            raise InstrumentError(
+                f"{self.session.told()}: OUTPUT LEFT ON, {current_a:.3f} A still flow, more than "
+                f"near_zero_a, {self.config.near_zero_a:g} A: switching off would be a step to zero"
+            )
+        with self.session as supply:
+            supply.output_enabled = False
+            on = switched(supply.output_enabled, "output")
+        self.check_errors()
+        if on:
+            raise InstrumentError(f"{self.session.told()}: output was switched off but reads on")
+
+    def step_to(self, field_mt: float) -> None:
+        """See `FieldSource`."""
+        with self.session as supply:
+            self._require_current_mode(supply)
+            supply.current_setpoint = field_mt / self.config.mt_per_a
+
+    def field_set_mt(self) -> float:
+        """See `FieldSource`."""
+        with self.session as supply:
+            self._require_current_mode(supply)
+            set_a = number(supply.current_setpoint, "current set point")
+        return set_a * self.config.mt_per_a
+
+    def field_mt(self) -> float:
+        """See `FieldSource`."""
+        return self.current_a() * self.config.mt_per_a
+
+    def current_a(self) -> float:
+        """See `FieldSource`."""
+        self.session.clock.sleep(self.config.read_back_s)
+        with self.session as supply:
+            return number(supply.current, "current")
+
+    def _require_current_mode(self, supply: Any) -> None:
+        mode = supply.operating_mode
+        if mode != "CURR":
+            raise InstrumentError(
+                f"{self.session.told()} is in mode {mode}, where a current set point is a limit; "
+                "nothing was set"
+            )
+
+    def _ramp_voltage_down(self, supply: Any) -> None:
+        clock, step_s = self.session.clock, self.config.ramp_step_s
+        start_v = number(supply.voltage_setpoint, "voltage set point")
+        current_a = number(supply.current, "current")
+        slew = self.model.limits.field_slew_mt_per_s or 1.0
+        seconds = abs(current_a * self.config.mt_per_a) / slew
+        steps = max(1, round(seconds / step_s))
+        for step in range(1, steps + 1):
+            supply.voltage_setpoint = start_v * (1 - step / steps)
+            clock.sleep(step_s)
+
+    def _hazards(self) -> list[str]:
+        most_a = getattr(self.session.driver, "_Imax", None)
+        limit = self.model.limits.field_mt
+        if most_a is None or limit is None:
+            return []
+        most_mt = abs(self.config.mt_per_a) * most_a
+        if max(abs(limit[0]), abs(limit[1])) <= most_mt * (1 + 1e-9):
+            return []
+        return [
+            f"limits.field_mt goes to {max(limit, key=abs):g} mT but it makes at most "
+            f"{most_mt:g} mT, {most_a:g} A at {self.config.mt_per_a:g} mT/A"
+        ]

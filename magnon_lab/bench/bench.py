@@ -1,0 +1,314 @@
+"""The bench: instruments, limits, measurements, and a safe end whatever happens."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Literal, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from magnon_lab.bench.benchfile import BenchFile
+from magnon_lab.bench.clock import Clock
+from magnon_lab.bench.errors import BenchError, ConnectionFailed, InstrumentError
+from magnon_lab.bench.measuring import Array, Measurement, OnMeasurement, measure_rows
+from magnon_lab.bench.quantities import Knob, unit_of
+from magnon_lab.bench.stand import CheckLine, Journal, Stand, no_journal
+from magnon_lab.bench.steps import StepOutcome
+from magnon_lab.bench.switching import Switching
+from magnon_lab.bench.turning import ShouldStop, Turner
+
+log = logging.getLogger(__name__)
+
+Leave = Literal["safe", "standby", "unchanged"]
+
+
+def never() -> bool:
+    """Say that nothing should stop."""
+    return False
+
+
+class Bench:
+    """The bench of one bench file, as a context.
+
+    Entering opens a session to every instrument and asks who it is and how it stands; nothing is
+    switched. Leaving makes the bench safe, also after an error, unless `leave` says "standby" (the
+    magnet keeps its field) or "unchanged" (for who only looked).
+
+    `journal` is called before and after outputs are switched, ramps, and changes of state. `seed`
+    keys the noise of a simulated laboratory; without it the laboratory keeps its own.
+    """
+
+    def __init__(
+        self,
+        bench_file: BenchFile,
+        journal: Journal = no_journal,
+        seed: int | None = None,
+        leave: Leave = "safe",
+    ) -> None:
+        self.bench_file = bench_file
+        self.journal = journal
+        self.seed = seed
+        self.leave: Leave = leave
+        self.started = False
+        self.outcomes: list[StepOutcome] = []
+        self.stand = Stand(bench_file, journal)
+        self._turner = Turner(self.stand)
+        self._switching = Switching(self.stand, self._turner)
+        self._held: dict[str, float] = {}
+        self._number = 0
+
+    def __enter__(self) -> Self:
+        try:
+            self.stand.connect()
+            if self.stand.laboratory is not None and self.seed is not None:
+                self.stand.laboratory.seed_with(self.seed)
+            self._switching.drive_on = self.stand.generator.is_on()
+        except BaseException:
+            # Nothing was switched by us; what was on before stays as it was found.
+            self.stand.close()
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        try:
+            if self.leave == "safe":
+                self.safe()
+            elif self.leave == "standby":
+                self.standby()
+        finally:
+            self.stand.close()
+
+    @property
+    def simulated(self) -> bool:
+        """Whether the instruments are simulated."""
+        return self.bench_file.simulated
+
+    @property
+    def clock(self) -> Clock:
+        """The bench's clock: the wall's, or the simulated laboratory's."""
+        return self.stand.clock
+
+    @property
+    def frequencies_hz(self) -> Array:
+        """Frequencies of a trace's points, (points,)."""
+        return self.bench_file.frequencies_hz
+
+    @property
+    def held(self) -> dict[str, float]:
+        """What quantities have that a measurement does not turn."""
+        return dict(self._held)
+
+    def identities(self) -> dict[str, str]:
+        """Return role -> identity as the instrument told it."""
+        return {role: found.identity for role, found in self.stand.found.items()}
+
+    def check(self) -> list[CheckLine]:
+        """Ask every instrument who it is and how it stands; switches nothing."""
+        return self.stand.check()
+
+    def readback(self) -> dict[str, float]:
+        """Ask the instruments what they make now; return quantity -> value."""
+        return self._turner.read()
+
+    def harm(self) -> tuple[str, ...]:
+        """Return what was damaged in a simulated laboratory so far; empty on a real bench."""
+        return self.stand.laboratory.harm() if self.stand.laboratory is not None else ()
+
+    def start(
+        self,
+        hold: Mapping[str, float] | None = None,
+        drive: bool = True,
+        should_stop: ShouldStop = never,
+    ) -> bool:
+        """Switch the bench on at `hold`, in the mirror order of the safe state.
+
+        `hold` goes over what the bench file holds; what neither names waits where it does least
+        (see `BenchFile.idle`). With `drive` False the generator stays off. The attenuator is at
+        its maximum till last. Returns False, with the bench safe, if `should_stop` ended it.
+
+        Raises `LimitError` before anything is sent; after any other error the bench is safe.
+        """
+        held = self.complete(hold or {})
+        self.stand.limits.check(held, drive)
+        self.started = False
+        self._held = held
+        try:
+            self.started = self._switching.start(held, drive, should_stop)
+        finally:
+            if not self.started:
+                self.safe()
+        return self.started
+
+    def complete(self, hold: Mapping[str, float]) -> dict[str, float]:
+        """Return a value for every quantity: `hold`, else the bench file's, else where it idles."""
+        for name in hold:
+            if name not in self.bench_file.quantities:
+                known = ", ".join(self.bench_file.quantities)
+                raise BenchError(f"{name!r} cannot be held: this bench has {known}")
+        base = {name: self.bench_file.idle(name) for name in self.bench_file.quantities}
+        return base | self.bench_file.hold | {name: float(value) for name, value in hold.items()}
+
+    def measure(
+        self,
+        settings: npt.ArrayLike,
+        knobs: Sequence[str] | None = None,
+        numbers: npt.ArrayLike | None = None,
+        should_stop: ShouldStop = never,
+        on_measurement: OnMeasurement | None = None,
+    ) -> Measurement:
+        """Measure one trace for each row of `settings` (n, K).
+
+        `knobs` (K,) name the columns, by default those of the bench file; other quantities stay as
+        they are held. `numbers` (n,) key the noise of a simulated laboratory, by default counted
+        on. All rows are checked before anything is sent: raises `LimitError` that names quantity,
+        value, unit and limit. After `InstrumentError` or `ConnectionFailed` the bench is safe.
+        """
+        names = tuple(knobs) if knobs is not None else tuple(self.bench_file.knobs)
+        rows = np.array(settings, dtype=np.float64, ndmin=2)
+        if rows.ndim != 2 or rows.shape[1] != len(names) or len(set(names)) != len(names):
+            raise BenchError(f"settings of shape {rows.shape} do not fit the knobs {names}")
+        if not self.started:
+            raise BenchError("the bench is not started: call start() first")
+        if "drive_power_dbm" in names and not self._switching.drive_on:
+            raise BenchError("drive_power_dbm is to be turned but the bench was started without")
+        counted = self._counted(numbers, len(rows))
+        self.stand.limits.check_rows(names, rows, self._held, self._switching.drive_on)
+        held = {name: value for name, value in self._held.items() if name not in names}
+        try:
+            taken = measure_rows(
+                self.stand, self._turner, names, rows, held, counted, should_stop, on_measurement
+            )
+        except (InstrumentError, ConnectionFailed) as error:
+            log.error("%s", error)
+            self.safe()
+            raise
+        if taken.stopped == "overload":
+            self.standby()
+        return taken
+
+    def set(self, quantity: str, value: float, should_stop: ShouldStop = never) -> float:
+        """Set one quantity by hand under all limits, and return what is read back.
+
+        An output that is off and without which it would do nothing is switched on first: the
+        magnet's supply, the amplifier's bias, the drive. Raises `LimitError` before anything is
+        sent; after any other error the bench is safe.
+        """
+        value = float(value)
+        others = {name: now for name, now in self._now().items() if name != quantity}
+        limits = self.stand.limits
+        will_drive = self._switching.drive_on or quantity == "drive_power_dbm"
+        limits.check_rows((quantity,), np.array([[value]]), others, will_drive)
+        try:
+            if quantity == "field_mt":
+                self._switching.switch_field_on()
+            elif quantity == "amplifier_voltage_v":
+                self._switching.switch_bias_on()
+            self._turner.turn({quantity: value}, should_stop)
+            if quantity == "drive_power_dbm" and value > limits.ranges[quantity][0]:
+                self._switching.switch_drive_on()
+        except (InstrumentError, ConnectionFailed):
+            self.safe()
+            raise
+        self._held[quantity] = value
+        return self._turner.realised.get(quantity, value)
+
+    def trace(self) -> tuple[Array, npt.NDArray[np.float32]]:
+        """Take one sweep at the settings as they are; return frequencies (Hz) and levels (dBm)."""
+        self.stand.analyser.configure(self.bench_file.readout)
+        return self.frequencies_hz, self.stand.analyser.sweep().trace_dbm
+
+    def standby(self) -> list[StepOutcome]:
+        """Open the loop and switch the drive off; field and bias stay. `start` ends it."""
+        self.started = False
+        self.outcomes = self._switching.standby()
+        self._log()
+        return self.outcomes
+
+    def safe(self) -> list[StepOutcome]:
+        """Switch everything off, and tell what came of each step with its read-back.
+
+        Raises nothing: what failed is in the outcomes, in the journal and in the log. May be
+        called any number of times.
+        """
+        self.started = False
+        self._held = {}
+        self.outcomes = self._switching.safe()
+        self._log()
+        return self.outcomes
+
+    def show(self) -> list[ShownQuantity]:
+        """Return every quantity of this bench with its limits, knob range and read-back."""
+        found = self.readback()
+        return [
+            ShownQuantity(
+                quantity=quantity,
+                unit=unit_of(quantity),
+                readback=found[quantity],
+                held=self._held.get(quantity, self.bench_file.hold.get(quantity)),
+                limits=self.stand.limits.ranges[quantity],
+                knob=self.bench_file.knobs.get(quantity),
+            )
+            for quantity in self.bench_file.quantities
+        ]
+
+    def _now(self) -> dict[str, float]:
+        """Return what the instruments make now; a drive that is off has no power."""
+        unknown = [name for name in self.bench_file.quantities if name not in self._turner.realised]
+        if unknown:
+            self._turner.read()
+        return dict(self._turner.realised)
+
+    def _counted(self, numbers: npt.ArrayLike | None, count: int) -> npt.NDArray[np.int64]:
+        if numbers is None:
+            counted = self._number + np.arange(count, dtype=np.int64)
+        else:
+            counted = np.array(numbers, dtype=np.int64, ndmin=1)
+        if counted.shape != (count,):
+            raise BenchError(f"{count} settings need as many numbers, not {counted.shape}")
+        if count:
+            self._number = int(counted.max()) + 1
+        return counted
+
+    def _log(self) -> None:
+        for outcome in self.outcomes:
+            if not outcome.ok:
+                log.critical("bench NOT safe: %s: %s", outcome.name, outcome.text)
+
+
+@dataclass(frozen=True)
+class ShownQuantity:
+    """One quantity as it stands; `held` and `knob` are None where there is none."""
+
+    quantity: str
+    unit: str
+    readback: float
+    held: float | None
+    limits: tuple[float, float]
+    knob: Knob | None
+
+
+def make_safe(bench_file: BenchFile, journal: Journal = no_journal) -> list[StepOutcome]:
+    """Make a bench safe through sessions of its own, however few instruments can be reached."""
+    bench = Bench(bench_file, journal)
+    try:
+        return bench.safe()
+    finally:
+        bench.stand.close()
+
+
+def check_bench(bench_file: BenchFile) -> list[CheckLine]:
+    """Check a bench of which some instruments may be out of reach; switches nothing."""
+    stand = Stand(bench_file)
+    try:
+        return stand.check()
+    finally:
+        stand.close()

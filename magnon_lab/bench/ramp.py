@@ -1,0 +1,65 @@
+"""Moving the field: small steps, never faster than the slew limit, always from the same side."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator
+
+from magnon_lab.bench.clock import Clock
+from magnon_lab.bench.errors import InstrumentError
+from magnon_lab.bench.roles import FieldSource
+
+
+def legs(start_mt: float, target_mt: float, approach_mt: float, low_mt: float) -> list[float]:
+    """Return where a ramp turns, the target last.
+
+    A target is approached from below, so that a magnet with hysteresis has the same field whenever
+    it is set to the same value: from above, the ramp first goes `approach_mt` below the target, but
+    not below `low_mt`.
+    """
+    if start_mt <= target_mt or approach_mt == 0:
+        return [target_mt]
+    return [max(target_mt - approach_mt, low_mt), target_mt]
+
+
+def points(start_mt: float, turns: list[float], step_mt: float) -> Iterator[float]:
+    """Yield the set points of a ramp through `turns`, none further than `step_mt` from the last."""
+    at = start_mt
+    for turn in turns:
+        count = math.ceil(abs(turn - at) / step_mt - 1e-9)
+        for index in range(1, count + 1):
+            yield turn if index == count else at + (turn - at) * index / count
+        at = turn
+
+
+def ramp(
+    source: FieldSource,
+    clock: Clock,
+    target_mt: float,
+    *,
+    slew_mt_per_s: float,
+    step_s: float,
+    approach_mt: float,
+    low_mt: float,
+    should_stop: Callable[[], bool] | None = None,
+    deadline: float = math.inf,
+) -> bool:
+    """Ramp from the present set point to `target_mt`; return False if `should_stop` ended it.
+
+    `deadline` is a time of `time.monotonic`. Raises `InstrumentError` when it is over; the field
+    stays where it is then, as it does when stopped.
+    """
+    start_mt = source.field_set_mt()
+    for field_mt in points(
+        start_mt, legs(start_mt, target_mt, approach_mt, low_mt), slew_mt_per_s * step_s
+    ):
+        if should_stop is not None and should_stop():
+            return False
+        if time.monotonic() > deadline:
+            raise InstrumentError(
+                f"the ramp to {target_mt:g} mT is out of time; the field stays near {field_mt:g} mT"
+            )
+        source.step_to(field_mt)
+        clock.sleep(step_s)
+    return True

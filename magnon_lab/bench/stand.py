@@ -1,0 +1,109 @@
+"""The instruments of a bench, opened together: one adapter a role, one clock for all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, cast
+
+from magnon_lab.bench import roles
+from magnon_lab.bench.adapters import adapt
+from magnon_lab.bench.benchfile import BenchFile
+from magnon_lab.bench.clock import Clock, WallClock
+from magnon_lab.bench.errors import BenchError, BenchFileError
+from magnon_lab.bench.session import Session
+
+Journal = Callable[[str, str, str, dict[str, Any]], None]
+"""Called with kind, "intent" or "outcome", message, data."""
+
+
+@dataclass(frozen=True)
+class CheckLine:
+    """One line about one role (or about the bench file): whether all is well, and what is so."""
+
+    role: str
+    ok: bool
+    text: str
+
+
+def no_journal(kind: str, phase: str, message: str, data: dict[str, Any]) -> None:
+    """Record nothing."""
+
+
+class Stand:
+    """The sessions and adapters of one bench file.
+
+    Roles that the file does not name are None. `found` tells how each was found by `connect`.
+    """
+
+    def __init__(self, bench_file: BenchFile, journal: Journal = no_journal) -> None:
+        self.bench_file = bench_file
+        self.model = bench_file.model
+        self.journal = journal
+        self.limits = bench_file.limits
+        self.clock: Clock = WallClock()
+        self.found: dict[str, roles.Found] = {}
+        library = bench_file.visa_library
+        self.sessions = {
+            role: Session(role, config, library)
+            for role, config in self.model.roles.present().items()
+        }
+        self.adapters: dict[str, Any] = {
+            role: adapt(session, self.model) for role, session in self.sessions.items()
+        }
+        self.analyser = cast(roles.Analyser, self.adapters["analyser"])
+        self.generator = cast(roles.Generator, self.adapters["generator"])
+        self.attenuator = cast(roles.Attenuator, self.adapters["attenuator"])
+        self.field = cast(roles.FieldSource | None, self.adapters.get("field"))
+        self.probe = cast(roles.FieldProbe | None, self.adapters.get("probe"))
+        self.amplifier = cast(roles.Amplifier | None, self.adapters.get("amplifier"))
+        self.laboratory = cast(roles.Laboratory | None, self.adapters.get("laboratory"))
+        if self.laboratory is not None:
+            self.clock = self.laboratory
+        for role, session in self.sessions.items():
+            if role != "laboratory":
+                session.lend_clock(self.clock)
+
+    def connect(self) -> None:
+        """Reach every instrument and ask how it stands; nothing is switched.
+
+        Raises `ConnectionFailed` or `InstrumentError` for the first that fails.
+        """
+        # The laboratory first: the others wait by its clock.
+        for role in sorted(self.adapters, key=lambda name: name != "laboratory"):
+            self.found[role] = self.adapters[role].connect()
+        self.limits.attenuation_max_db = self.attenuator.maximum_db
+
+    def check(self) -> list[CheckLine]:
+        """Ask every role anew, whatever the others say, and look at the bench file."""
+        lines = []
+        for role, adapter in self.adapters.items():
+            try:
+                found = self.found[role] = adapter.connect()
+            except BenchError as error:
+                lines.append(CheckLine(role, False, str(error)))
+                continue
+            text = f"{found.identity}: {found.state}"
+            lines.append(CheckLine(role, not found.hazards, "; ".join((text, *found.hazards))))
+        lines.extend(CheckLine("bench file", True, f"note: {note}") for note in self._notes())
+        return lines
+
+    def refuse_hazards(self) -> None:
+        """Raise `BenchFileError` if an instrument was found in a state that must not be started."""
+        hazards = [
+            f"{role}: {hazard}" for role, found in self.found.items() for hazard in found.hazards
+        ]
+        if hazards:
+            raise BenchFileError("the bench is not started. " + "; ".join(hazards))
+
+    def close(self) -> None:
+        """Close all sessions."""
+        for session in self.sessions.values():
+            session.close()
+
+    def told(self, settings: Mapping[str, float]) -> dict[str, float]:
+        """Return settings as plain numbers for the journal."""
+        return {name: float(value) for name, value in settings.items()}
+
+    def _notes(self) -> list[str]:
+        return self.bench_file.notes()

@@ -1,0 +1,207 @@
+"""Outputs on and off: start-up, standby and the safe state, which mirror one another.
+
+RF off is not safe by itself: the ring rings on. So the loop is opened first, and closed last.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from magnon_lab.bench.errors import BenchError, InstrumentError
+from magnon_lab.bench.session import Session
+from magnon_lab.bench.stand import Stand
+from magnon_lab.bench.steps import Step, StepError, StepOutcome, run_steps, signals_deferred
+from magnon_lab.bench.turning import ShouldStop, Turner
+
+Readback = tuple[str, dict[str, float]]
+
+
+class Switching:
+    """The three states of a bench's outputs."""
+
+    def __init__(self, stand: Stand, turner: Turner) -> None:
+        self.stand = stand
+        self.turner = turner
+        self.drive_on = False
+
+    def start(
+        self, hold: Mapping[str, float], drive: bool, should_stop: ShouldStop | None = None
+    ) -> bool:
+        """Switch everything on at `hold` (every quantity), the loop closed last.
+
+        Returns False if `should_stop` ended the field's ramp. Whatever raises, raises at once: the
+        caller makes the bench safe.
+        """
+        stand, turner = self.stand, self.turner
+        stand.refuse_hazards()
+        turner.forget()
+        self._told("analyser set up", lambda: stand.analyser.configure(stand.model.readout))
+        self._told("attenuator to maximum", self._attenuator_to_maximum)
+        self._told("generator off", self._generator_off)
+        self._told("trial sweep", self._trial_sweep)
+        self._told("generator made a plain source", stand.generator.prepare)
+        if stand.field is not None:
+            self.switch_field_on()
+            if not turner.move_field(hold["field_mt"], should_stop):
+                return False
+        if stand.amplifier is not None:
+            self._told("amplifier bias on", self._bias_on)
+            if hold["amplifier_voltage_v"] != turner.requested.get("amplifier_voltage_v"):
+                turner.bias(hold["amplifier_voltage_v"])
+        turner.drive(hold["drive_power_dbm"], hold["drive_frequency_hz"])
+        if drive:
+            self.switch_drive_on()
+        turner.attenuate(hold["attenuation_db"])
+        return True
+
+    def switch_drive_on(self) -> None:
+        """Switch the generator's output on, at what it is set to."""
+        if self.drive_on:
+            return
+        self._told("generator on", lambda: self.stand.generator.switch(True))
+        self.drive_on = True
+        self.turner.settle(self.stand.model.settle.drive_s)
+
+    def switch_bias_on(self) -> None:
+        """Switch the amplifier's bias on, in its order, if it is off."""
+        if self.stand.amplifier is not None and not self.stand.amplifier.is_on():
+            self._told("amplifier bias on", self._bias_on)
+
+    def switch_field_on(self) -> None:
+        """Take the magnet's supply over, and switch it on at zero current if it is off."""
+        if self.stand.field is not None:
+            self._told("field supply taken over", self.stand.field.take_over)
+            self._told("field supply on", self.stand.field.switch_on)
+
+    def standby(self) -> list[StepOutcome]:
+        """Open the loop and switch the drive off; field and bias stay."""
+        with signals_deferred():
+            return run_steps("standby", self._quiet_steps(), self.stand.journal)
+
+    def safe(self) -> list[StepOutcome]:
+        """Switch everything off, each step tried whatever the others did.
+
+        A magnet's supply that still carries current is left on and held, and the last step says
+        so: switched off, it would be a step to zero.
+        """
+        with signals_deferred():
+            outcomes = run_steps("safe", self._safe_steps(), self.stand.journal)
+            self.turner.forget()
+            return outcomes
+
+    def _quiet_steps(self) -> list[Step]:
+        return [
+            self._step("attenuator to maximum", "attenuator", self._attenuator_to_maximum),
+            self._step("generator off", "generator", self._generator_off),
+        ]
+
+    def _safe_steps(self) -> list[Step]:
+        steps = self._quiet_steps()
+        if self.stand.amplifier is not None:
+            steps.append(self._step("amplifier bias off", "amplifier", self._bias_off))
+        if self.stand.field is not None:
+            slew = self.stand.model.limits.field_slew_mt_per_s or 1.0
+            limit = self.stand.model.limits.field_mt or (0.0, 0.0)
+            # Real steps take longer than the ramp's own time: an exchange or two each.
+            ramp_s = 2 * max(abs(limit[0]), abs(limit[1])) / slew
+            steps += [
+                self._step("field to zero", "field", self._field_to_zero, ramp_s),
+                self._step("current and field read back", "field", self._field_read),
+                self._step("field supply off", "field", self._field_off),
+            ]
+        return steps
+
+    def _step(self, name: str, role: str, act: Callable[[], Readback], more_s: float = 0.0) -> Step:
+        timeout_s = self.stand.model.safe.step_timeout_s + more_s
+        sessions: list[Session] = [self.stand.sessions[role]]
+        if role == "field" and "probe" in self.stand.sessions:
+            sessions.append(self.stand.sessions["probe"])
+        return Step(name, act, sessions, timeout_s)
+
+    def _attenuator_to_maximum(self) -> Readback:
+        attenuator = self.stand.attenuator
+        maximum_db = attenuator.maximum_db
+        found_db = attenuator.set(maximum_db)
+        self.turner.requested["attenuation_db"] = maximum_db
+        self.turner.realised["attenuation_db"] = found_db
+        readback = {"attenuation_db": found_db}
+        if found_db != maximum_db:
+            raise StepError(f"reads {found_db:g} dB instead of {maximum_db:g} dB", readback)
+        return f"{found_db:g} dB", readback
+
+    def _generator_off(self) -> Readback:
+        generator = self.stand.generator
+        generator.switch(False)
+        self.drive_on = False
+        low_dbm = self.stand.limits.ranges["drive_power_dbm"][0]
+        tone = generator.set(low_dbm, None)
+        self.turner.requested["drive_power_dbm"] = low_dbm
+        self.turner.realised["drive_power_dbm"] = tone.power_dbm
+        return f"RF off, {tone.power_dbm:g} dBm", {"drive_power_dbm": tone.power_dbm}
+
+    def _trial_sweep(self) -> Readback:
+        # Before anything is on: an analyser that is not well says so now, and what a simulated
+        # ring compiles is compiled.
+        sweep = self.stand.analyser.sweep()
+        highest_dbm = float(sweep.trace_dbm.max())
+        if sweep.overload:
+            raise InstrumentError("the analyser is overdriven although everything is off")
+        return f"highest level {highest_dbm:.1f} dBm", {"highest_dbm": highest_dbm}
+
+    def _bias_on(self) -> Readback:
+        amplifier, config = self.stand.amplifier, self.stand.model.roles.amplifier
+        assert amplifier is not None
+        assert config is not None
+        found_v = amplifier.switch_on()
+        current_a = amplifier.current_a()
+        self.turner.requested["amplifier_voltage_v"] = config.voltage_v
+        self.turner.realised["amplifier_voltage_v"] = found_v
+        readback = {"amplifier_voltage_v": found_v, "amplifier_current_a": current_a}
+        return f"{found_v:g} V, {current_a:.3f} A", readback
+
+    def _bias_off(self) -> Readback:
+        amplifier = self.stand.amplifier
+        assert amplifier is not None
+        amplifier.switch_off()
+        current_a = amplifier.current_a()
+        return f"output off, {current_a:.3f} A", {"amplifier_current_a": current_a}
+
+    def _field_to_zero(self) -> Readback:
+        source = self.stand.field
+        assert source is not None
+        if not source.is_on():
+            return "output is off", {}
+        source.take_over()
+        if not source.is_on():  # it was in voltage mode, and came down already
+            return "output is off", {}
+        self.turner.ramp_field(0.0, 0.0)
+        return "set current is zero", {}
+
+    def _field_read(self) -> Readback:
+        source, config = self.stand.field, self.stand.model.roles.field
+        assert source is not None
+        assert config is not None
+        current_a = source.current_a()
+        readback = {"field_current_a": current_a}
+        text = f"{current_a:.3f} A"
+        if self.stand.probe is not None:
+            try:
+                readback["field_mt"] = self.stand.probe.field_mt()
+            except BenchError as error:
+                raise StepError(f"{text}; {error}", readback) from error
+            text += f", {readback['field_mt']:.3f} mT"
+        if abs(current_a) > config.near_zero_a:
+            raise StepError(f"{text}: current still flows", readback)
+        return text, readback
+
+    def _field_off(self) -> Readback:
+        source = self.stand.field
+        assert source is not None
+        source.switch_off()
+        return "output off", {"field_output_on": float(source.is_on())}
+
+    def _told(self, message: str, act: Callable[[], object]) -> None:
+        self.stand.journal("output", "intent", message, {})
+        result = act()
+        text, data = result if isinstance(result, tuple) else ("done", {})
+        self.stand.journal("output", "outcome", f"{message}: {text}", dict(data))

@@ -1,0 +1,199 @@
+"""Turning the knobs: only what changes is sent, in an order whose every moment is within limits."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping
+
+from magnon_lab.bench.errors import BenchError, InstrumentError
+from magnon_lab.bench.quantities import spoken
+from magnon_lab.bench.ramp import ramp
+from magnon_lab.bench.schema import FieldRole
+from magnon_lab.bench.stand import Stand
+
+ShouldStop = Callable[[], bool]
+
+
+class Turner:
+    """What is set at the bench, and how it is changed.
+
+    `requested` and `realised` (quantity -> value) hold what was asked for last and what the
+    instruments made of it; a quantity that is not known, or not to be believed, is not in them.
+    """
+
+    def __init__(self, stand: Stand) -> None:
+        self.stand = stand
+        self.requested: dict[str, float] = {}
+        self.realised: dict[str, float] = {}
+        self.unlevelled = False
+        self.settle_s = 0.0  # settling time asked for so far
+
+    def forget(self) -> None:
+        """Believe nothing of what was set: everything will be sent and read back again."""
+        self.requested.clear()
+        self.realised.clear()
+
+    def read(self) -> dict[str, float]:
+        """Ask every instrument what it makes; return quantity -> value."""
+        stand = self.stand
+        tone = stand.generator.tone()
+        found = {
+            "drive_power_dbm": tone.power_dbm,
+            "drive_frequency_hz": tone.frequency_hz,
+            "attenuation_db": stand.attenuator.attenuation_db(),
+        }
+        if stand.field is not None:
+            found["field_mt"] = (
+                stand.probe.field_mt() if stand.probe is not None else stand.field.field_mt()
+            )
+        if stand.amplifier is not None:
+            found["amplifier_voltage_v"] = stand.amplifier.voltage_v()
+        self.realised.update(found)
+        return found
+
+    def turn(self, settings: Mapping[str, float], should_stop: ShouldStop | None = None) -> bool:
+        """Make `settings`, which have passed the limits; False if `should_stop` ended a ramp.
+
+        More attenuation comes before everything else and less comes last, so that no state between
+        the old and the new has more loop gain and drive together than both of them.
+        """
+        changed = {
+            name: value for name, value in settings.items() if self.requested.get(name) != value
+        }
+        attenuation_db = changed.pop("attenuation_db", None)
+        if attenuation_db is not None and attenuation_db > self.realised.get(
+            "attenuation_db", math.inf
+        ):
+            self.attenuate(attenuation_db)
+            attenuation_db = None
+        if "field_mt" in changed and not self.move_field(changed["field_mt"], should_stop):
+            return False
+        if "amplifier_voltage_v" in changed:
+            self.bias(changed["amplifier_voltage_v"])
+        if "drive_power_dbm" in changed or "drive_frequency_hz" in changed:
+            self.drive(changed.get("drive_power_dbm"), changed.get("drive_frequency_hz"))
+        if attenuation_db is not None:
+            self.attenuate(attenuation_db)
+        return True
+
+    def open_loop(self) -> None:
+        """Put the attenuator at its maximum, where the ring forgets."""
+        attenuator = self.stand.attenuator
+        maximum_db = attenuator.maximum_db
+        if self.realised.get("attenuation_db") == maximum_db:
+            return
+        self._unknown("attenuation_db")
+        attenuator.open_loop()
+        self.requested["attenuation_db"] = self.realised["attenuation_db"] = maximum_db
+
+    def attenuate(self, attenuation_db: float) -> None:
+        """Set the attenuator and wait for it."""
+        self._unknown("attenuation_db")
+        self.realised["attenuation_db"] = self.stand.attenuator.set(attenuation_db)
+        self.requested["attenuation_db"] = attenuation_db
+        self.settle(self.stand.model.settle.attenuation_s)
+
+    def drive(self, power_dbm: float | None, frequency_hz: float | None) -> None:
+        """Set the generator's power and frequency, what is not None, and wait for it."""
+        asked = {"drive_power_dbm": power_dbm, "drive_frequency_hz": frequency_hz}
+        sent = {name: value for name, value in asked.items() if value is not None}
+        for name in sent:
+            self._unknown(name)
+        tone = self.stand.generator.set(power_dbm, frequency_hz)
+        self.unlevelled = tone.unlevelled
+        self.realised["drive_power_dbm"] = tone.power_dbm
+        self.realised["drive_frequency_hz"] = tone.frequency_hz
+        self.requested.update(sent)
+        self.settle(self.stand.model.settle.drive_s)
+
+    def bias(self, voltage_v: float) -> None:
+        """Set the amplifier's supply voltage and wait for it."""
+        amplifier = self.stand.amplifier
+        if amplifier is None:
+            raise BenchError("this bench has no amplifier role")
+        self._unknown("amplifier_voltage_v")
+        self.realised["amplifier_voltage_v"] = amplifier.set(voltage_v)
+        self.requested["amplifier_voltage_v"] = voltage_v
+        self.settle(self.stand.model.settle.amplifier_s)
+
+    def move_field(self, target_mt: float, should_stop: ShouldStop | None = None) -> bool:
+        """Ramp the field and read it back; False if `should_stop` ended the ramp.
+
+        Raises `InstrumentError` if supply or probe do not agree with the target.
+        """
+        config = self._field_role()
+        journal = self.stand.journal
+        journal("ramp", "intent", f"field to {target_mt:g} mT", {"field_mt": target_mt})
+        if not self.ramp_field(target_mt, config.approach_mt, should_stop):
+            journal("ramp", "outcome", "field ramp stopped on the way", {})
+            return False
+        self.settle(self.stand.model.settle.field_s)
+        found_mt = self._field_read_back(target_mt, config.agree_a * abs(config.mt_per_a))
+        self.requested["field_mt"], self.realised["field_mt"] = target_mt, found_mt
+        journal("ramp", "outcome", f"field reads {found_mt:.3f} mT", {"field_mt": found_mt})
+        return True
+
+    def ramp_field(
+        self,
+        target_mt: float,
+        approach_mt: float,
+        should_stop: ShouldStop | None = None,
+        timeout_s: float = math.inf,
+    ) -> bool:
+        """Ramp the field without settling or reading back; False if `should_stop` ended it."""
+        stand, limits = self.stand, self.stand.model.limits
+        config = self._field_role()
+        assert stand.field is not None
+        assert limits.field_mt is not None
+        assert limits.field_slew_mt_per_s is not None
+        self._unknown("field_mt")
+        return ramp(
+            stand.field,
+            stand.clock,
+            target_mt,
+            slew_mt_per_s=limits.field_slew_mt_per_s,
+            step_s=config.ramp_step_s,
+            approach_mt=approach_mt,
+            low_mt=limits.field_mt[0],
+            should_stop=should_stop,
+            deadline=time.monotonic() + timeout_s,
+        )
+
+    def settle(self, seconds: float) -> None:
+        """Let the bench settle."""
+        self.settle_s += seconds
+        self.stand.clock.sleep(seconds)
+
+    def _field_read_back(self, target_mt: float, agree_mt: float) -> float:
+        stand = self.stand
+        assert stand.field is not None
+        from_current_mt = stand.field.field_mt()
+        if not abs(from_current_mt - target_mt) <= agree_mt:
+            raise InstrumentError(
+                f"{spoken('field_mt', target_mt)} was set, but the measured current makes "
+                f"{from_current_mt:.3f} mT, further off than agree_a allows ({agree_mt:g} mT): is "
+                "the supply at its compliance voltage, or the coil open?"
+            )
+        if stand.probe is None:
+            return from_current_mt
+        probed_mt = stand.probe.field_mt()
+        probe = stand.model.roles.probe
+        if probe is not None and not abs(probed_mt - target_mt) <= probe.tolerance_mt:
+            raise InstrumentError(
+                f"{spoken('field_mt', target_mt)} was set, but the probe reads {probed_mt:.3f} mT, "
+                f"further off than roles.probe.tolerance_mt, {probe.tolerance_mt:g} mT: is the "
+                "probe in the gap, is mt_per_a right?"
+            )
+        return probed_mt
+
+    def _field_role(self) -> FieldRole:
+        config = self.stand.model.roles.field
+        if config is None:
+            raise BenchError("this bench has no field role")
+        return config
+
+    def _unknown(self, quantity: str) -> None:
+        """Forget a quantity until it is read back: if that fails, it must be sent again."""
+        self.requested.pop(quantity, None)
+        self.realised.pop(quantity, None)

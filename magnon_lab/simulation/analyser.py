@@ -1,324 +1,50 @@
-"""The simulated Keysight N9000A CXA: frequency axis, sweeps, traces, overload."""
+"""The simulated Keysight N9000A CXA: modes, data, markers, on top of its sweeps."""
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 
 import numpy as np
 
-from magnon_lab.simulation.analyser_settings import AnalyserSettings
+from magnon_lab.simulation.analyser_sweeps import AnalyserSweeps
 from magnon_lab.simulation.errors import ScpiError
-from magnon_lab.simulation.plant import Readout
-from magnon_lab.simulation.traces import (
-    DETECTORS,
-    EMPTY_DBM,
-    Array,
-    encode,
-    fold,
-    in_unit,
-)
+from magnon_lab.simulation.traces import Array, encode, in_unit, peaks
 
-_HOLDING = ("AVER", "MAXH", "MINH")
+_MODES = {"SA": 1}
+_NO_PEAK = 780  # the X-series' own number for "No peak found"
 
 
-@dataclass
-class SweepSet:
-    """Sweeps that one start makes: when, how long each, what each detector saw in each."""
+class Analyser(AnalyserSweeps):
+    """A CXA with mode SA, what it says of itself, its data formats and its markers."""
 
-    start_s: float
-    sweep_s: float
-    sweeps: list[dict[str, Array]] = field(default_factory=list)
+    def ask_options(self) -> str:
+        """`*OPT?`."""
+        return f'"{",".join(self.options())}"'
 
-    def progress(self, time_s: float) -> tuple[int, float]:
-        """Return how many sweeps are complete and what part of the next one."""
-        done = (time_s - self.start_s) / self.sweep_s + 1e-9
-        whole = min(len(self.sweeps), int(done))
-        return whole, (done - whole if whole < len(self.sweeps) else 0.0)
+    def set_mode(self, value: str) -> None:
+        """`INST:SEL`: only spectrum analysis is licensed."""
+        if value not in _MODES:
+            raise ScpiError(-241, f"mode {value} not licensed")
 
-
-class Analyser(AnalyserSettings):
-    """Sweeps of the ring's spectrum, in single or continuous mode.
-
-    A started sweep sees the plant as it stands when it starts; its trace is complete when its time
-    is over, and before that what is swept already stands beside the old trace. In continuous mode
-    sweeps nobody asks for are not computed: a query sees the plant as it stands then.
-    """
-
-    def after_defaults(self) -> None:
-        """Clear all traces and start as `INIT:CONT` says."""
-        super().after_defaults()
-        self._kept: dict[int, Array] = {}
-        self._set: SweepSet | None = None
-        self._since = self.clock.now()
-        self._looked = -1
-        self._running: dict[int, list[Array]] = {}
-        self._valid = False
-        self._owed = False
-        self._clear_integrity()
-
-    def _clear_integrity(self) -> None:
-        self._overload = self._damaging = False
-
-    def settings_changed(self, clears: bool = False) -> None:
-        """Restart what is running, since its settings have changed."""
-        if clears:
-            self._kept.clear()
-            self._valid = False
-        self._running.clear()
-        self._looked = -1
-        self._since = self.clock.now()
-        if self._set is not None and self.busy():
-            self.initiate()
-
-    # Sweeping
-
-    def _active(self) -> list[int]:
-        update = self.values["trace_update"]
-        return [n for n, on in update.items() if on]
-
-    def _look(self) -> dict[str, Array]:
-        """Sweep once and return the trace of each detector in use."""
-        values = self.values
-        detectors = {DETECTORS[values["detector"][n]] for n in self._active()} or {"average"}
-        key = self.plant.next_key()
-        start, stop = self.window()
-        gain = self.preamplifier_gain_db()
-        seen: dict[str, Array] = {}
-        for detector in sorted(detectors):
-            readout = Readout(
-                start_hz=start if stop > start else start - 0.5,
-                stop_hz=stop if stop > start else start + 0.5,
-                points=max(2, values["points"]),
-                rbw_hz=self.get_resolution_bandwidth(),
-                vbw_hz=self.get_video_bandwidth(),
-                detector=detector,
-                input_attenuation_db=self.get_attenuation() - gain,
-                reference_level_dbm=values["reference_level"],
-            )
-            result = self.plant.sweep(readout, key)
-            seen[detector] = np.asarray(result.trace_dbm)[: values["points"]]
-        self._overload |= bool(result.overload)
-        self._check_input(float(result.input_dbm))
-        return seen
-
-    def _check_input(self, input_dbm: float) -> None:
-        limit = float(self.settings["damage_dbm"])
-        if input_dbm > limit:
-            self._damaging = True
-            self.plant.record_harm(
-                f"analyser input driven with {input_dbm:.1f} dBm, above {limit:g} dBm"
-            )
-
-    def initiate(self) -> None:
-        """`INIT[:IMM]`: start a sweep, or the set that averaging and holding need."""
-        holding = any(self.values["trace_type"][n] in _HOLDING for n in self._active())
-        count = self.values["average_count"] if holding else 1
-        self._clear_integrity()
-        self._running.clear()
-        self._owed = False
-        if self.values["continuous"]:
-            self._since, self._looked = self.clock.now(), -1
-            return
-        self._settle_set(self.clock.now())
-        sweep_s = self.get_sweep_time() + float(self.settings["sweep_overhead_s"])
-        self._set = SweepSet(self.clock.now(), sweep_s, [self._look() for _ in range(count)])
-        self.begin(count * sweep_s)
-        for register, bits in (("operation", 8 | 16),):
-            self.registers[register].pulse(bits)
-
-    def restart(self) -> None:
-        """`INIT:REST`."""
-        self.initiate()
-
-    def abort(self) -> None:
-        """`ABOR`: end what runs; the trace stays as far as it came, `*OPC` counts as complete."""
-        now = self.clock.now()
-        self._settle_set(now)
-        self._set = None
-        self._clear_integrity()
-        self._since, self._looked = now, -1
-        self.operation_end = now
-
-    def set_continuous(self, on: bool) -> None:
-        """`INIT:CONT`."""
-        if on and not self.values["continuous"]:
-            self._settle_set(self.clock.now())
-            self._since, self._looked = self.clock.now(), -1
-            self._set = None
-        elif not on and self.values["continuous"]:
-            # The sweep that was running ends; it is computed if somebody asks for it.
-            self._owed = True
-        self.values["continuous"] = on
-
-    def _settle_set(self, now: float) -> None:
-        """Keep what a set of sweeps has shown up to now."""
-        if self._set is None:
-            return
-        for number in self._active():
-            self._kept[number] = self._folded(number, self._set, now)
-        if self._set.progress(now)[0] == len(self._set.sweeps):
-            self._set = None
-            self._valid = True
-
-    def _folded(self, number: int, sweeps: SweepSet, now: float) -> Array:
-        complete, part = sweeps.progress(now)
-        detector = DETECTORS[self.values["detector"][number]]
-        seen = [s[detector] for s in sweeps.sweeps if detector in s]
-        before = self._before(number)
-        if not seen:
-            return before
-        if complete:
-            before = fold(self.values["trace_type"][number], self.values["average_type"],
-                          seen[:complete])  # fmt: skip
-        if part > 0 and len(seen) == 1:
-            swept = int(part * len(before))
-            before = np.concatenate([seen[0][:swept], before[swept:]])
-        return before
-
-    def _before(self, number: int) -> Array:
-        kept = self._kept.get(number)
-        if kept is None or len(kept) != self.values["points"]:
-            return np.full(self.values["points"], EMPTY_DBM, dtype=np.float32)
-        return kept
-
-    def _refresh(self) -> None:
-        """Bring the traces up to now."""
-        now = self.clock.now()
-        if not self.values["continuous"]:
-            self._settle_set(now)
-            if not self._owed:
-                return
-            self._owed, self._looked, self._since = False, -1, now - 1e9
-        sweep_s = self.get_sweep_time() + float(self.settings["sweep_overhead_s"])
-        complete = int((now - self._since) / sweep_s + 1e-9)
-        part = (now - self._since) / sweep_s - complete
-        fresh = min(max(1, complete - max(self._looked, 0)), self.values["average_count"])
-        for _ in range(fresh if any(self.values["trace_type"][n] in _HOLDING
-                                    for n in self._active()) else 1):  # fmt: skip
-            seen = self._look()
-            for number in self._active():
-                self._join(number, seen, complete > self._looked, part)
-        self._looked = complete
-        self._valid = self._valid or complete > 0
-
-    def _join(self, number: int, seen: dict[str, Array], whole: bool, part: float) -> None:
-        new = seen[DETECTORS[self.values["detector"][number]]]
-        kind = self.values["trace_type"][number]
-        if kind in _HOLDING:
-            history = self._running.setdefault(number, [])
-            history.append(new)
-            if kind == "AVER":
-                del history[: -self.values["average_count"]]
-                self._kept[number] = fold(kind, self.values["average_type"], history)
-            else:
-                self._kept[number] = fold(kind, "", history)
-                history[:] = [self._kept[number]]
-        elif whole and number in self._kept and self._looked >= 0:
-            self._kept[number] = new
-        else:
-            swept = len(new) if number not in self._kept else int(part * len(new))
-            swept = len(new) if whole else swept
-            self._kept[number] = np.concatenate([new[:swept], self._before(number)[swept:]])
-
-    # Data
-
-    def levels_dbm(self, number: int) -> Array:
-        """Return a trace in dBm as it stands."""
-        self._refresh()
-        return self._before(number)
-
-    def _trace_number(self, word: str) -> int:
-        text = word.upper()
-        number = text.removeprefix("TRACE").removeprefix("TRAC")
-        if not number.isdigit() or number == text:
-            raise ScpiError(-141, word)
-        if not 1 <= int(number) <= 6:
-            raise ScpiError(-224, word)
-        return int(number)
-
-    def get_trace(self, word: str) -> bytes:
-        """`TRAC? TRACE1`: the levels of a trace."""
-        levels = self.levels_dbm(self._trace_number(word))
-        return self._encoded(in_unit(levels, self.values["power_unit"]))
-
-    def _encoded(self, values: Array) -> bytes:
-        form, length = self.values["format"], self.values["format_length"]
-        return encode(values, form, length, self.values["byte_order"] == "SWAP")
-
-    def fetch(self, number: int) -> bytes:
-        """`FETC:SAN1?`: pairs of frequency (or time) and level; number 0 counts as 1."""
-        levels = in_unit(self.levels_dbm(max(1, number)), self.values["power_unit"])
-        pairs = np.empty((len(levels), 2))
-        pairs[:, 0], pairs[:, 1] = self.axis(), levels
-        return self._encoded(pairs.ravel())
-
-    def read(self, number: int) -> bytes:
-        """`READ:SAN1?`: sweep, wait, then as `fetch`; continuous sweeping ends.
-
-        The reply is put together when the sweep starts, since nothing can change it any more.
-        """
-        self.set_continuous(False)
-        self.initiate()
-        self.wait_to_continue()
-        if self._set is not None:
-            end = self.operation_end
-            for n in self._active():
-                self._kept[n] = self._folded(n, self._set, end)
-            self._set, self._valid = None, True
-        return self.fetch(number)
-
-    def clear_trace(self, word: str | None = None) -> None:
-        """`TRAC:CLE`."""
-        numbers: Iterable[int] = [self._trace_number(word)] if word else range(1, 7)
-        for number in numbers:
-            self._kept.pop(number, None)
-            self._running.pop(number, None)
-
-    def preset(self) -> None:
-        """`SYST:PRES`: as `*RST`, but sweeping continuously."""
-        self.reset()
-        self.set_continuous(True)
+    def set_mode_number(self, value: int) -> None:
+        """`INST:NSEL`."""
+        if value not in _MODES.values():
+            raise ScpiError(-241, f"mode {value} not licensed")
 
     def reset(self) -> None:
         """`*RST`: defaults, single sweep."""
         super().reset()
         self.values["continuous"] = False
 
-    def preset_traces(self) -> None:
-        """`TRAC:PRES:ALL`."""
-        for name in ("trace_type", "trace_update", "trace_display"):
-            prop = self._properties[name]
-            for number in self.values[name]:
-                self.values[name][number] = prop.defaults.get(number, prop.default)
-        self.settings_changed(clears=True)
+    def preset(self) -> None:
+        """`SYST:PRES`: as `*RST`, but sweeping continuously."""
+        super().reset()
 
-    def axis(self) -> Array:
-        """Return the points' frequencies in Hz, or times in s in zero span."""
-        start, stop = self.window()
-        if start == stop:
-            return np.linspace(0.0, self.get_sweep_time(), self.values["points"])
-        return np.linspace(start, stop, self.values["points"])
-
-    # Status
-
-    def operation_condition(self) -> int:
-        """Bits of `STAT:OPER`: 3 sweeping, 4 measuring, 5 waiting for trigger."""
-        if self.values["trigger_source"] == "EXT1":
-            return 32
-        return 8 | 16 if self.busy() or self.values["continuous"] else 0
-
-    def questionable_power_condition(self) -> int:
-        """Bits of `STAT:QUES:POW`: 6 input overload."""
-        return 64 if self._damaging else 0
-
-    def questionable_integrity_condition(self) -> int:
-        """Bits of `STAT:QUES:INT`: 4 input overload, 5 over range, 12 no valid data."""
-        bits = 16 | 32 if self._overload else 0
-        return bits if self._valid or self._set or self.values["continuous"] else bits | 4096
-
-    def questionable_uncalibrated_condition(self) -> int:
-        """Bit 0 of `STAT:QUES:INT:UNC`: swept faster than the bandwidths allow."""
-        return int(self.get_sweep_time() < 0.999 * self.automatic_sweep_time())
+    def configure(self) -> None:
+        """`CONF:SAN`: preset the measurement; data format and sweep mode stay."""
+        names = ("format", "format_length", "byte_order", "continuous")
+        kept = {name: self.values[name] for name in names}
+        self.set_defaults()
+        self.values.update(kept)
 
     def align(self) -> None:
         """`CAL`: the alignments take their time."""
@@ -330,31 +56,157 @@ class Analyser(AnalyserSettings):
         self.wait_to_continue()
         return "0"
 
-    def trigger(self) -> None:
-        """`*TRG`."""
-        self.initiate()
+    # Data
+
+    def set_format(self, form: str, length: float | None = None) -> None:
+        """`FORM`: ASCii, INTeger,32, REAL,32, REAL,64; a bad length is taken without a word."""
+        real = form == "REAL" and length == 64
+        self.values["format"] = form
+        self.values["format_length"] = 8 if form == "ASC" else 64 if real else 32
+
+    def get_format(self) -> str:
+        """`FORM?`."""
+        return f"{self.values['format']},{self.values['format_length']}"
+
+    def _encoded(self, values: Array) -> bytes:
+        form, length = self.values["format"], self.values["format_length"]
+        return encode(values, form, length, self.values["byte_order"] == "SWAP")
+
+    def _shown(self, number: int) -> Array:
+        return in_unit(self.levels_dbm(number), self.values["power_unit"])
+
+    def get_trace(self, word: str) -> bytes:
+        """`TRAC? TRACE1`: the levels of a trace."""
+        return self._encoded(self._shown(_trace_number(word)))
+
+    def axis(self) -> Array:
+        """Return the points' frequencies in Hz, or times in s in zero span."""
+        start, stop = self.window()
+        if start == stop:
+            return np.linspace(0.0, self.get_sweep_time(), self.values["points"])
+        return np.linspace(start, stop, self.values["points"])
+
+    def fetch(self, number: int) -> bytes:
+        """`FETC:SAN1?`: pairs of frequency (or time) and level; number 0 counts as 1."""
+        levels = self._shown(max(1, number))
+        pairs = np.column_stack([self.axis(), levels])
+        return self._encoded(pairs.ravel())
+
+    def read(self, number: int) -> bytes:
+        """`READ:SAN1?`: sweep, wait, then as `fetch`."""
+        self.swept_now()
+        levels = in_unit(self._before(max(1, number)), self.values["power_unit"])
+        return self._encoded(np.column_stack([self.axis(), levels]).ravel())
+
+    def measure(self, number: int) -> bytes:
+        """`MEAS:SAN1?`: preset the measurement, then as `read`."""
+        self.configure()
+        return self.read(number)
+
+    def clear_trace(self, word: str | None = None) -> None:
+        """`TRAC:CLE`."""
+        numbers: Iterable[int] = [_trace_number(word)] if word else range(1, 7)
+        for number in numbers:
+            self._kept.pop(number, None)
+            self._stream.history.pop(number, None)
+
+    def preset_traces(self) -> None:
+        """`TRAC:PRES:ALL`: trace 1 overwrites, the others are blank."""
+        for name in ("trace_type", "trace_update", "trace_display"):
+            prop = self._properties[name]
+            for number in self.values[name]:
+                self.values[name][number] = prop.defaults.get(number, prop.default)
+        self.settings_changed(clears=True)
+
+    def ask_peaks(self, threshold: float | None = None, excursion: float | None = None) -> str:
+        """`CALC:DATA:PEAK?`: how many peaks trace 1 has, then level and place of each."""
+        low = self.values["peak_threshold"] if threshold is None else threshold
+        rise = self.values["peak_excursion"] if excursion is None else excursion
+        levels, axis = self.levels_dbm(1), self.axis()
+        found = peaks(levels, low, rise)[:100]
+        pairs = [f"{levels[p]:.6E},{axis[p]:.14E}" for p in found]
+        return ",".join([str(len(found)), *pairs])
 
     # Markers
 
     def ask_marker_level(self, number: int) -> str:
         """`CALC:MARK1:Y?`."""
-        return f"{self._marker_level(number):.14E}"
-
-    def _marker_level(self, number: int) -> float:
-        levels = self.levels_dbm(self.values["marker_trace"][number])
-        value = float(in_unit(levels, self.values["power_unit"])[self._marker_index(number)])
-        return value if math.isfinite(value) else -999.0
+        value = float(self._shown(self.values["marker_trace"][number])[self._marker_index(number)])
+        return f"{value if math.isfinite(value) else 9.91e37:.14E}"
 
     def _marker_index(self, number: int) -> int:
-        axis = self.axis()
-        return int(np.argmin(np.abs(axis - self.values["marker_x"][number])))
+        return int(np.argmin(np.abs(self.axis() - self.values["marker_x"][number])))
 
-    def put_marker(self, number: int, index: int) -> None:
-        """Put a marker on a point of its trace."""
-        self.values["marker_x"][number] = float(self.axis()[index])
+    def _put_marker(self, number: int, index: int) -> None:
+        self.set_marker_x(number, float(self.axis()[index]))
+
+    def set_marker_x(self, number: int, value: float) -> None:
+        """`CALC:MARK1:X`: also switches the marker on."""
+        self.values["marker_x"][number] = value
         if self.values["marker_mode"][number] == "OFF":
             self.values["marker_mode"][number] = "POS"
 
-    def marker_levels(self, number: int) -> tuple[Array, int]:
-        """Return the trace that a marker sits on, and the point it is at."""
-        return self.levels_dbm(self.values["marker_trace"][number]), self._marker_index(number)
+    def set_marker_state(self, number: int, on: bool) -> None:
+        """`CALC:MARK1:STAT`: a new marker sits at the centre."""
+        self.values["marker_mode"][number] = "POS" if on else "OFF"
+        if on and not self.values["marker_x"][number]:
+            self.values["marker_x"][number] = self.get_center()
+
+    def get_marker_state(self, number: int) -> bool:
+        """`CALC:MARK1:STAT?`."""
+        return bool(self.values["marker_mode"][number] != "OFF")
+
+    def all_markers_off(self) -> None:
+        """`CALC:MARK:AOFF`."""
+        for number in self.values["marker_mode"]:
+            self.values["marker_mode"][number] = "OFF"
+
+    def marker_maximum(self, number: int) -> None:
+        """`CALC:MARK1:MAX`: to the highest point."""
+        levels = self.levels_dbm(self.values["marker_trace"][number])
+        self._put_marker(number, int(levels.argmax()))
+
+    def marker_minimum(self, number: int) -> None:
+        """`CALC:MARK1:MIN`: to the lowest point."""
+        levels = self.levels_dbm(self.values["marker_trace"][number])
+        self._put_marker(number, int(levels.argmin()))
+
+    def _marker_step(self, number: int, side: int) -> None:
+        """Go to the next lower peak (side 0), or to the nearest one on a side."""
+        levels = self.levels_dbm(self.values["marker_trace"][number])
+        here = self._marker_index(number)
+        found = peaks(levels, self.values["peak_threshold"], self.values["peak_excursion"])
+        if side:
+            found = [p for p in found if (p - here) * side > 0]
+            found.sort(key=lambda p: abs(p - here))
+        else:
+            found = [p for p in found if levels[p] < levels[here]]
+        if not found:
+            raise ScpiError(_NO_PEAK, "No peak found")
+        self._put_marker(number, found[0])
+
+    def marker_next(self, number: int) -> None:
+        """`CALC:MARK1:MAX:NEXT`."""
+        self._marker_step(number, 0)
+
+    def marker_left(self, number: int) -> None:
+        """`CALC:MARK1:MAX:LEFT`."""
+        self._marker_step(number, -1)
+
+    def marker_right(self, number: int) -> None:
+        """`CALC:MARK1:MAX:RIGH`."""
+        self._marker_step(number, 1)
+
+    def marker_to_center(self, number: int) -> None:
+        """`CALC:MARK1:CENT`: the centre frequency goes to the marker."""
+        self.set_center(self.values["marker_x"][number])
+
+
+def _trace_number(word: str) -> int:
+    text = word.upper()
+    number = text.removeprefix("TRACE").removeprefix("TRAC")
+    if not number.isdigit() or number == text:
+        raise ScpiError(-141, word)
+    if not 1 <= int(number) <= 6:
+        raise ScpiError(-224, word)
+    return int(number)

@@ -1,23 +1,18 @@
 """Settings of the simulated N9000A that hang together: axis, bandwidths, attenuation, options."""
 
-from typing import Any
-
 from magnon_lab.simulation.errors import ScpiError
 from magnon_lab.simulation.instrument import SimulatedInstrument
 from magnon_lab.simulation.traces import (
     RESOLUTION_BANDWIDTHS_HZ,
     VIDEO_BANDWIDTHS_HZ,
-    Array,
     auto_bandwidth,
     fft_time,
     nearest,
-    peaks,
     swept_time,
 )
 
 _LOWEST_HZ = 0.0
 _SMALLEST_SPAN_HZ = 10.0
-_MODES = {"SA": 1}
 
 
 class AnalyserSettings(SimulatedInstrument):
@@ -33,10 +28,6 @@ class AnalyserSettings(SimulatedInstrument):
     def options(self) -> list[str]:
         """Return the options fitted."""
         return str(self.settings["options"]).split(",")
-
-    def ask_options(self) -> str:
-        """`*OPT?`."""
-        return f'"{",".join(self.options())}"'
 
     def highest_hz(self) -> float:
         """Return the highest frequency of the options fitted."""
@@ -254,23 +245,7 @@ class AnalyserSettings(SimulatedInstrument):
         self.values["reference_level"] = value
         self.settings_changed()
 
-    # Modes, traces, format
-
-    def set_mode(self, value: str) -> None:
-        """`INST:SEL`: only spectrum analysis is licensed."""
-        if value not in _MODES:
-            raise ScpiError(-241, f"mode {value} not licensed")
-
-    def set_mode_number(self, value: int) -> None:
-        """`INST:NSEL`."""
-        if value not in _MODES.values():
-            raise ScpiError(-241, f"mode {value} not licensed")
-
-    def configure(self) -> None:
-        """`CONF:SAN`: preset the measurement, keep the format of data."""
-        kept = {k: self.values[k] for k in ("format", "format_length", "byte_order", "continuous")}
-        self.set_defaults()
-        self.values.update(kept)
+    # Traces
 
     def set_trace_type(self, number: int, value: str) -> None:
         """`TRAC1:TYPE`: a trace whose type is chosen is also updated and shown."""
@@ -320,77 +295,3 @@ class AnalyserSettings(SimulatedInstrument):
         """`AVER:COUN`."""
         self.values["average_count"] = value
         self.settings_changed()
-
-    def set_format(self, form: str, length: float | None = None) -> None:
-        """`FORM`: ASCii, INTeger,32, REAL,32, REAL,64; a bad length is taken without a word."""
-        self.values["format"] = form
-        real = form == "REAL" and length == 64
-        self.values["format_length"] = 8 if form == "ASC" else 64 if real else 32
-
-    def get_format(self) -> str:
-        """`FORM?`."""
-        return f"{self.values['format']},{self.values['format_length']}"
-
-    # Markers
-
-    def marker_levels(self, number: int) -> tuple[Array, int]:
-        """Return the trace that a marker sits on, and the point it is at."""
-        raise NotImplementedError
-
-    def put_marker(self, number: int, index: int) -> None:
-        """Put a marker on a point of its trace."""
-        raise NotImplementedError
-
-    def set_marker_x(self, number: int, value: float) -> None:
-        """`CALC:MARK1:X`."""
-        self.values["marker_x"][number] = value
-        if self.values["marker_mode"][number] == "OFF":
-            self.values["marker_mode"][number] = "POS"
-
-    def set_marker_state(self, number: int, on: bool) -> None:
-        """`CALC:MARK1:STAT`."""
-        self.values["marker_mode"][number] = "POS" if on else "OFF"
-
-    def get_marker_state(self, number: int) -> bool:
-        """`CALC:MARK1:STAT?`."""
-        return bool(self.values["marker_mode"][number] != "OFF")
-
-    def all_markers_off(self) -> None:
-        """`CALC:MARK:AOFF`."""
-        for number in self.values["marker_mode"]:
-            self.values["marker_mode"][number] = "OFF"
-
-    def marker_maximum(self, number: int) -> None:
-        """`CALC:MARK1:MAX`: to the highest point."""
-        self.put_marker(number, int(self.marker_levels(number)[0].argmax()))
-
-    def marker_minimum(self, number: int) -> None:
-        """`CALC:MARK1:MIN`: to the lowest point."""
-        self.put_marker(number, int(self.marker_levels(number)[0].argmin()))
-
-    def _marker_step(self, number: int, side: int) -> None:
-        levels, here = self.marker_levels(number)
-        found = peaks(levels, self.values["peak_threshold"], self.values["peak_excursion"])
-        beside = [p for p in found if (p - here) * side > 0] if side else [
-            p for p in found if levels[p] < levels[here]
-        ]  # fmt: skip
-        if not beside:
-            raise ScpiError(780, "No peak found")
-        nearest_peak: Any = beside[0] if not side else min(beside, key=lambda p: abs(p - here))
-        self.put_marker(number, nearest_peak)
-
-    def marker_next(self, number: int) -> None:
-        """`CALC:MARK1:MAX:NEXT`: to the next lower peak."""
-        self._marker_step(number, 0)
-
-    def marker_left(self, number: int) -> None:
-        """`CALC:MARK1:MAX:LEFT`."""
-        self._marker_step(number, -1)
-
-    def marker_right(self, number: int) -> None:
-        """`CALC:MARK1:MAX:RIGH`."""
-        self._marker_step(number, 1)
-
-    def marker_to_center(self, number: int) -> None:
-        """`CALC:MARK1:CENT`: the centre frequency goes to the marker."""
-        self.set_center(self.values["marker_x"][number])

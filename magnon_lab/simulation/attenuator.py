@@ -15,7 +15,7 @@ class Attenuator(SimulatedInstrument):
         mode = self.values["startup_mode"]
         chosen = {"N": highest, "F": self.values["startup_value"], "L": self.values["last"]}
         self.values["attenuation"] = min(chosen[mode], highest)
-        self.plant.attenuation_db.change(self.values["attenuation"], 0.0, self.clock.now())
+        self.plant.put(self.quantity("attenuation"), self.values["attenuation"], 0.0)
 
     def highest_db(self) -> float:
         """Return the highest attenuation in dB, the last number of the model."""
@@ -34,8 +34,7 @@ class Attenuator(SimulatedInstrument):
         value = self.highest_db() if beyond else round(value * 4) / 4
         self.values[name] = value
         if name == "attenuation":
-            now = self.clock.now()
-            self.plant.attenuation_db.change(value, now + float(self.settings["switch_s"]), now)
+            self.plant.put(self.quantity(name), value, float(self.settings["switch_s"]))
         return "2" if beyond else "1"
 
     def set_attenuation(self, value: float) -> str:

@@ -107,7 +107,7 @@ class MagnonVisaLibrary(SimVisaLibrary):
         """Close a session; replies that were not read are gone."""
         link = self._links.pop(session, None)
         if link is not None:
-            link.clear()
+            link.close()
         return super().close(session)
 
     def _link(self, session: Any) -> Link:

@@ -44,10 +44,8 @@ class BiasSupply(SimulatedInstrument):
                 self.terminals(channel)[0] > self.values["over_voltage"][channel]
             ):
                 self._trip(channel, "OV")
-        channel = self.plant.load.channel
-        voltage = self.terminals(channel)[0]
-        since = now + self.plant.load.settle_s
-        self.plant.amplifier_voltage_v.change(voltage, since, now)
+        load = self.plant.load
+        self.plant.put(self.quantity("voltage"), self.terminals(load.channel)[0], load.settle_s)
 
     def _trip(self, channel: int, kind: str) -> None:
         self._tripped[channel].add(kind)
@@ -133,8 +131,9 @@ class BiasSupply(SimulatedInstrument):
     def _at_terminals(self, channel: int) -> tuple[float, float]:
         voltage, current, _ = self.terminals(channel)
         if channel == self.plant.load.channel:
-            voltage = self.plant.amplifier_voltage_v.at(self.clock.now())
-            current = min(current, self.plant.load.current(voltage)) if voltage else 0.0
+            now, quantities = self.clock.now(), self.plant.quantities
+            voltage = quantities[self.quantity("measured_voltage")](now)
+            current = quantities[self.quantity("measured_current")](now)
         return voltage, current
 
     def apply(
@@ -144,7 +143,7 @@ class BiasSupply(SimulatedInstrument):
         number = {"CH1": 1, "CH2": 2, "CH3": 3, "P6V": 1, "P25V": 2, "N25V": 3}[channel]
         for name, value in (("voltage", voltage), ("current", current)):
             if value is not None:
-                self._set_value(self._properties[name], number, value)
+                self.set_value(name, value, number)
 
     def ask_applied(self, channel: str | None = None) -> str:
         """`APPL? CH1`."""

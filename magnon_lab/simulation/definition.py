@@ -59,7 +59,7 @@ class Property:
 
     def parameter(self) -> Parameter:
         """Return what may follow the header when the property is set."""
-        return Parameter(self.kind, self.unit, self.choices)
+        return Parameter(self.kind, self.unit, self.choices, extremes=True)
 
     def range(self, index: int) -> tuple[float | None, float | None]:
         """Return the lowest and highest value of one of several."""
@@ -74,6 +74,7 @@ class Dialogue:
     reply: str
     headers: tuple[str, ...]
     call: str = ""
+    plant: str = ""
     arguments: tuple[Parameter, ...] = ()
     patterns: tuple[str, ...] = ()
 
@@ -302,21 +303,26 @@ def _dialogue(device: str, content: dict[str, Any]) -> Dialogue:
         reply=content.get("r", ""),
         headers=_headers(content),
         call=content.get("call", ""),
+        plant=content.get("plant", ""),
         arguments=tuple(_argument(place, a) for a in content.get("arguments", ())),
         patterns=(content["q"], *content.get("also", ())),
     )
 
 
 def _argument(place: str, text: str) -> Parameter:
-    """Read an argument written as `number Hz`, `choice SA|BASic`, `text?` (optional)."""
+    """Read an argument such as `number Hz`, `choice SA|BASic`, `text?`, `number* V`.
+
+    `?` marks one that may be left out, `*` one that may also be MIN, MAX or DEF.
+    """
     kind, _, rest = text.partition(" ")
-    optional, kind = kind.endswith("?"), kind.rstrip("?")
+    optional, extremes = "?" in kind, "*" in kind
+    kind = kind.rstrip("?*")
     if kind not in ("number", "integer", "boolean", "choice", "text", "numbers", "channels",
                     "block"):  # fmt: skip
         raise DefinitionError(f"{place}: argument kind {kind!r} unknown")
     if kind == "choice":
         return Parameter(kind, choices=tuple(rest.split("|")), optional=optional)
-    return Parameter(kind, unit=rest, optional=optional)
+    return Parameter(kind, unit=rest, optional=optional, extremes=extremes)
 
 
 def _registers(device: str, content: dict[str, Any]) -> Iterator[RegisterDefinition]:

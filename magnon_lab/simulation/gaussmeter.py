@@ -3,8 +3,7 @@
 import math
 
 from magnon_lab.simulation.errors import ScpiError
-from magnon_lab.simulation.instrument import SimulatedInstrument
-from magnon_lab.simulation.link import Link
+from magnon_lab.simulation.instrument import Client, Program, SimulatedInstrument
 
 _PER_MT = {1: 10.0, 2: 1e-3, 3: 10.0, 4: 795.7747}  # G, T, Oe, A/m
 _EXCHANGE_S = 0.03
@@ -15,6 +14,7 @@ class Gaussmeter(SimulatedInstrument):
 
     def after_defaults(self) -> None:
         """Forget readings; unit and modes are kept over `*RST` as over power."""
+        self._quantity = next(d.plant for d in self.definition.dialogues if d.plant)
         self._sampled_s = -math.inf
         self._sample_mt = 0.0
         self._highest_mt = 0.0
@@ -25,20 +25,29 @@ class Gaussmeter(SimulatedInstrument):
     def error(self, error: ScpiError) -> None:
         """Stay silent: there is no error queue."""
 
-    def receive(self, link: Link, message: str) -> None:
+    def compile(self, message: str) -> Program:
+        """Return the steps of a message; a lone question mark asks for the last reply."""
+        if message.strip() == "?":
+            return Program((self.repeat,), True)
+        return super().compile(message)
+
+    def receive(self, client: Client, message: str) -> None:
         """Take a message, noting when it comes sooner than 30 ms after the last one."""
         now = self.clock.now()
         if now - self._last_message_s < _EXCHANGE_S:
             self.hurried += 1
         self._last_message_s = now
-        super().receive(link, message)
+        super().receive(client, message)
 
     def _field_mt(self) -> float:
+        """Return what the probe reads in mT; a new conversion comes every tenth of a second."""
         now = self.clock.now()
         if now - self._sampled_s >= float(self.settings["reading_s"]):
             truth = self.plant.truth
             noise = truth.probe_noise_mt * self.plant.gauss("probe")
-            self._sample_mt = self.plant.magnet.field(now) + truth.probe_offset_mt + noise
+            self._sample_mt = (
+                self.plant.quantities[self._quantity](now) + truth.probe_offset_mt + noise
+            )
             self._sampled_s = now
         field = self._sample_mt - float(self.values["zero_mt"])
         self._highest_mt = max(self._highest_mt, abs(field))
@@ -65,7 +74,7 @@ class Gaussmeter(SimulatedInstrument):
         self._last_reply = text
         return text
 
-    def read_field(self) -> str:
+    def read_field(self, _: str) -> str:
         """`RDGFIELD?`."""
         return self._reply(self._field_mt())
 

@@ -63,12 +63,13 @@ class Generator(SimulatedInstrument):
         return next(float(power) for limit, power in table if frequency_hz <= float(limit))
 
     def _drive(self) -> None:
-        now = self.clock.now()
+        self._put(self.plant.truth.drive_settle_s)
+
+    def _put(self, settle_s: float) -> None:
         frequency, power = self.output()
-        since = now + self.plant.truth.drive_settle_s
-        on = self.values["output"]
-        self.plant.drive_power_dbm.change(power if on else -math.inf, since, now)
-        self.plant.drive_frequency_hz.change(frequency, since, now)
+        power = power if self.values["output"] else -math.inf
+        self.plant.put(self.quantity("power"), power, settle_s)
+        self.plant.put(self.quantity("frequency"), frequency, settle_s)
 
     def _changed(self) -> None:
         self._drive()
@@ -211,7 +212,7 @@ class Generator(SimulatedInstrument):
     def abort(self) -> None:
         """`ABOR`."""
         self._sweep_start = None
-        self.operation_end = self.clock.now()
+        self.end_operation()
         self._drive()
 
     def set_continuous(self, on: bool) -> None:
@@ -229,11 +230,7 @@ class Generator(SimulatedInstrument):
         """Bring the drive to the point of a running sweep."""
         super().refresh()
         if self._sweep_start is not None:
-            frequency, power = self.output()
-            on = self.values["output"]
-            now = self.clock.now()
-            self.plant.drive_power_dbm.change(power if on else -math.inf, now, now)
-            self.plant.drive_frequency_hz.change(frequency, now, now)
+            self._put(0.0)
 
     # Modulation
 

@@ -6,6 +6,7 @@ from collections import deque
 from enum import Enum
 from typing import NamedTuple
 
+from magnon_lab.simulation.errors import ScpiError
 from magnon_lab.simulation.instrument import SimulatedInstrument
 
 _TURN_S = 5.0
@@ -58,13 +59,13 @@ class Link:
             me = threading.get_ident()
             if self._owner not in (0, me):
                 self._turn.wait_for(lambda: self._owner in (0, me), _TURN_S)
+            self.instrument.note("<", data)
             for message in self._messages(data, end):
                 if not self.stream and self._unread():
-                    self._drop_replies()
-                    self.instrument.interrupted()
+                    self._drop()
+                    self.instrument.error(ScpiError(-410))
                 self.instrument.receive(self, message)
-            if self._unread():
-                self._owner = me
+            self._owner = me if self._unread() else 0
 
     def _messages(self, data: bytes, end: bool) -> list[str]:
         self._input += data
@@ -85,7 +86,7 @@ class Link:
     def _unread(self) -> bool:
         return bool(self._current or self._replies or self.instrument.pending(self))
 
-    def _drop_replies(self) -> None:
+    def _drop(self) -> None:
         self._replies.clear()
         self._current, self._place = b"", 0
         self.instrument.forget(self)
@@ -104,21 +105,19 @@ class Link:
                     self._pass_on()
                     return got, stop
                 next_s = self._next_event()
-                if next_s == math.inf and not self.stream:
-                    self.instrument.interrupted(unterminated=True)
+                if next_s == math.inf and not self.stream and not self._unread():
+                    self.instrument.error(ScpiError(-420))
             if next_s > deadline:
                 self._clock.sleep_until(deadline)
                 with self._lock:
-                    self._pass_on()
+                    self._pass_on(timed_out=True)
                 raise ReadTimeoutError
             self._clock.sleep_until(next_s)
 
     def _next_event(self) -> float:
         if self._replies:
             return self._replies[0].ready_s
-        if self.instrument.pending(self):
-            return self.instrument.blocked_until
-        return math.inf
+        return self.instrument.blocked_until if self.instrument.pending(self) else math.inf
 
     def _take(self, count: int, terminator: int | None) -> tuple[bytes, Stop | None]:
         got = b""
@@ -143,32 +142,42 @@ class Link:
         self.instrument.run()
         if self._replies and self._replies[0].ready_s <= self._clock.now():
             self._current, self._place = self._replies.popleft().data, 0
+            self.instrument.note(">", self._current)
             return True
         return False
 
-    def _pass_on(self) -> None:
-        if self._owner and not self._unread():
+    def _pass_on(self, timed_out: bool = False) -> None:
+        if self._owner and (timed_out or not self._unread()):
             self._owner = 0
             self._turn.notify_all()
 
-    def next_reply_s(self) -> float | None:
-        """Return when the next reply will be there, or None when none is under way."""
+    def next_reply_s(self) -> float:
+        """Return when the next reply will be there, infinite when none is under way."""
         with self._lock:
             self.instrument.run()
-            next_s = self._next_event()
-        return None if next_s == math.inf else next_s
+            return self._next_event()
 
     def ready_bytes(self) -> bytes:
         """Return all that has arrived by now."""
         with self._lock:
             data, _ = self._take(1 << 62, None)
+            self._pass_on()
         return data
 
     def clear(self) -> None:
         """Device clear: empty both buffers and end what blocks the instrument."""
         with self._lock:
             self._input.clear()
-            self._drop_replies()
+            self._drop()
+            self.instrument.unblock()
+            self._owner = 0
+            self._turn.notify_all()
+
+    def close(self) -> None:
+        """End the connection; what it was still owed is dropped."""
+        with self._lock:
+            self._input.clear()
+            self._drop()
             self._owner = 0
             self._turn.notify_all()
 
@@ -183,7 +192,6 @@ class Link:
         """Serial poll: the status byte with the message-available bit."""
         with self._lock:
             self.instrument.run()
-            available = bool(self._current or (
-                self._replies and self._replies[0].ready_s <= self._clock.now()
-            ))  # fmt: skip
-            return self.instrument.status_byte() | (16 if available else 0)
+            now = self._clock.now()
+            ready = self._current or (self._replies and self._replies[0].ready_s <= now)
+            return self.instrument.status_byte() | (16 if ready else 0)

@@ -1,10 +1,9 @@
 """The simulated Kepco BOP 36-12 with BIT 4886: one quadrant of traps for a magnet."""
 
 import re
-from typing import Any
 
 from magnon_lab.simulation.errors import ScpiError
-from magnon_lab.simulation.instrument import SimulatedInstrument, Step
+from magnon_lab.simulation.instrument import Program, SimulatedInstrument
 
 _LONGEST_MESSAGE = 253
 _READINGS, _READING_S = 16, 0.02
@@ -24,7 +23,7 @@ class MagnetSupply(SimulatedInstrument):
             self.values[name] = float(self.values[name])
         self._drive()
 
-    def compile(self, message: str) -> tuple[Step, ...]:
+    def compile(self, message: str) -> Program:
         """Return the steps of a message; the card reads no more than 253 characters."""
         return super().compile(message[:_LONGEST_MESSAGE])
 
@@ -103,21 +102,13 @@ class MagnetSupply(SimulatedInstrument):
         """`VOLT?`."""
         return kepco_number(self.values["voltage"])
 
-    def _reading(self, of: Any, who: str, full_scale: float) -> str:
-        now = self.clock.now()
-        mean = sum(of(now - i * _READING_S) for i in range(_READINGS)) / _READINGS
-        noise = self.plant.truth.supply_noise * full_scale * self.plant.gauss(who)
+    def measure(self, quantity: str) -> str:
+        """`MEAS:CURR?`, `MEAS:VOLT?`: mean of the last 16 conversions, so 320 ms behind."""
+        now, read = self.clock.now(), self.plant.quantities[quantity]
+        mean = sum(read(now - i * _READING_S) for i in range(_READINGS)) / _READINGS
+        full_scale = float(self.settings[f"{quantity.split('_')[1]}_max"])
+        noise = self.plant.truth.supply_noise * full_scale * self.plant.gauss(quantity)
         return kepco_number(mean + noise / _READINGS**0.5)
-
-    def measure_current(self) -> str:
-        """`MEAS:CURR?`: mean of the last 16 conversions, so 320 ms behind."""
-        return self._reading(self.plant.magnet.current, "supply current",
-                             float(self.settings["current_max"]))  # fmt: skip
-
-    def measure_voltage(self) -> str:
-        """`MEAS:VOLT?`."""
-        return self._reading(self.plant.magnet.voltage, "supply voltage",
-                             float(self.settings["voltage_max"]))  # fmt: skip
 
     def swing(self) -> str:
         """`DIAG:TST?`: the output swings to both extremes, with the magnet connected."""

@@ -5,7 +5,7 @@ import json
 import math
 import random
 import threading
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from functools import lru_cache
@@ -18,6 +18,7 @@ from magnon_lab.simulation.errors import DefinitionError
 from magnon_lab.simulation.magnet import Coil, Magnet
 
 _OWN_COUNT = 1 << 31  # numbers that no run uses: the plant's own count of sweeps starts here
+_WIRE_ENTRIES = 4000
 
 
 class RingTrace(Protocol):
@@ -33,7 +34,7 @@ class RingTrace(Protocol):
 
     @property
     def overload(self) -> bool:
-        """Whether the input's mixer or converter is over its range."""
+        """Whether the analyser's mixer or converter is over its range."""
 
 
 class Ring(Protocol):
@@ -70,7 +71,7 @@ class AmplifierLoad:
     current_a: float = 0.38
     turn_on_v: float = 2.5
     scale_v: float = 4.0
-    settle_s: float = 0.015
+    settle_s: float = 0.06
 
     def current(self, voltage_v: float) -> float:
         """Return the current in amperes that flows at a voltage."""
@@ -103,7 +104,7 @@ class Truth:
 
 
 class Settling:
-    """A value that an instrument changes and that takes effect `delay_s` later."""
+    """A value that an instrument changes and that takes effect at a later time."""
 
     def __init__(self, value: float) -> None:
         self._old = self._new = value
@@ -129,8 +130,8 @@ class Harm(NamedTuple):
 class Plant:
     """State of everything that is not an instrument.
 
-    Instruments write what they put out (`drive_*`, `attenuation_db`, `amplifier_voltage`, `magnet`)
-    and ask for what they would see (`sweep`, `field_mt`).
+    `inputs` are what instruments put out; `quantities` are what the definition file can bind a
+    property to, each a function of laboratory time; `sweep` is what the analyser sees.
     """
 
     def __init__(
@@ -142,17 +143,31 @@ class Plant:
         self.magnet = Magnet(_build(Coil, truth.pop("coil", {}), "plant.coil"))
         self.load = _build(AmplifierLoad, truth.pop("amplifier", {}), "plant.amplifier")
         self.truth = _build(Truth, truth, "plant")
-        self.drive_power_dbm = Settling(-math.inf)
-        self.drive_frequency_hz = Settling(1e9)
-        self.attenuation_db = Settling(0.0)
-        self.amplifier_voltage_v = Settling(0.0)
+        self.inputs = {
+            "drive_power_dbm": Settling(-math.inf),
+            "drive_frequency_hz": Settling(1e9),
+            "attenuation_db": Settling(0.0),
+            "amplifier_voltage_v": Settling(0.0),
+        }
+        self.quantities: dict[str, Callable[[float], float]] = {
+            **{name: value.at for name, value in self.inputs.items()},
+            "supply_current_a": self.magnet.current,
+            "supply_voltage_v": self.magnet.voltage,
+            "field_mt": self.magnet.field,
+            "amplifier_current_a": lambda time_s: self.load.current(
+                self.inputs["amplifier_voltage_v"].at(time_s)
+            ),
+        }
         self.harm: list[Harm] = []
+        self.wire: deque[tuple[float, str, str, bytes]] = deque(maxlen=_WIRE_ENTRIES)
         self.refreshers: list[Callable[[], None]] = []
-        self._laboratory = laboratory
-        self._ring = ring
-        self._own_ring = ring is None
         self.seed = seed
         self.number: int | None = None
+        self._ring, self._own_ring = ring, ring is None
+        blocks = [laboratory.get(key) or {} for key in ("ring", "imperfections")]
+        self._ring_blocks = json.dumps(blocks, sort_keys=True)
+        if self._own_ring:
+            _ring_parameters(self._ring_blocks)
         self._sweeps = 0
         self._draws: Counter[str] = Counter()
 
@@ -169,6 +184,11 @@ class Plant:
         self._sweeps = 0
         self._draws.clear()
 
+    def put(self, quantity: str, value: float, settle_s: float) -> None:
+        """Let an instrument put out a value that is there after `settle_s`."""
+        now = self.clock.now()
+        self.inputs[quantity].change(value, now + settle_s, now)
+
     def record_harm(self, text: str) -> None:
         """Log something that would have damaged a real instrument."""
         self.harm.append(Harm(self.clock.now(), text))
@@ -179,17 +199,15 @@ class Plant:
         place = f"{self.seed}/{self.number}/{who}/{self._draws[who]}"
         return random.Random(place).gauss(0.0, 1.0)
 
+    def refresh(self) -> None:
+        """Bring all instruments' outputs up to now."""
+        for refresh in self.refreshers:
+            refresh()
+
     def setting(self, time_s: float) -> np.ndarray:
         """Return the ring's setting (5,): drive dBm and Hz, attenuation dB, field mT, bias V."""
-        return np.array(
-            [
-                self.drive_power_dbm.at(time_s),
-                self.drive_frequency_hz.at(time_s),
-                self.attenuation_db.at(time_s),
-                self.magnet.field(time_s),
-                self.amplifier_voltage_v.at(time_s),
-            ]
-        )
+        power, frequency, attenuation, voltage = (v.at(time_s) for v in self.inputs.values())
+        return np.array([power, frequency, attenuation, self.magnet.field(time_s), voltage])
 
     def next_key(self) -> int:
         """Return the number that keys the noise of the sweep that starts now.
@@ -207,20 +225,16 @@ class Plant:
 
     def sweep(self, readout: Readout, key: int) -> RingTrace:
         """Return what the analyser sees in a sweep that starts now."""
-        for refresh in self.refreshers:
-            refresh()
+        self.refresh()
         now = self.clock.now()
-        return self.ring.trace(self.setting(now), self._in_words_of_ring(readout), key, now)
-
-    def _in_words_of_ring(self, readout: Readout) -> Any:
-        return _ring_readout(readout) if self._own_ring else readout
+        words = _ring_readout(readout) if self._own_ring else readout
+        return self.ring.trace(self.setting(now), words, key, now)
 
     @property
     def ring(self) -> Ring:
-        """The ring model, made when it is first needed (it brings JAX)."""
+        """The ring model, made when it is first needed (it takes time to compile)."""
         if self._ring is None:
-            blocks = [self._laboratory.get(key) or {} for key in ("ring", "imperfections")]
-            self._ring = _ring_model(json.dumps(blocks, sort_keys=True), self.seed)
+            self._ring = _ring_model(self._ring_blocks, self.seed)
         return self._ring
 
 
@@ -232,20 +246,28 @@ def _ring_readout(readout: Readout) -> Any:
     return ring.Readout(**{f.name: getattr(readout, f.name) for f in fields(Readout)})
 
 
+@lru_cache(maxsize=8)
+def _ring_parameters(blocks: str) -> tuple[Any, Any]:
+    """Return the ring's parameters and imperfections; raise `DefinitionError`."""
+    from magnon_lab.ring import Imperfections, RingParameters
+
+    ring, imperfections = json.loads(blocks)
+    place = "ring"
+    try:
+        parameters = RingParameters.from_mapping(ring)
+        place = "imperfections"
+        return parameters, Imperfections.from_mapping(imperfections)
+    except ValueError as error:
+        raise DefinitionError(f"laboratory.{place}: {error}") from error
+
+
 @lru_cache(maxsize=4)
 def _ring_model(blocks: str, seed: int) -> Ring:
-    """Return a ring model; kept, since it is a pure function that takes time to compile."""
-    from magnon_lab.ring import Imperfections, RingModel, RingParameters
+    """Return a ring model; kept, since it is a pure function."""
+    from magnon_lab.ring import RingModel
 
-    parameters, imperfections = json.loads(blocks)
-    try:
-        model: Ring = RingModel(
-            RingParameters.from_mapping(parameters),
-            imperfections=Imperfections.from_mapping(imperfections),
-            seed=seed,
-        )
-    except ValueError as error:
-        raise DefinitionError(f"laboratory: {error}") from error
+    parameters, imperfections = _ring_parameters(blocks)
+    model: Ring = RingModel(parameters, imperfections=imperfections, seed=seed)
     return model
 
 

@@ -45,21 +45,25 @@ class Parameter:
     """What one parameter of a command may be.
 
     `kind`: number, integer, boolean, choice, text, numbers (any count), channels or block.
+    `extremes`: whether MIN, MAX and DEF stand for a number.
     """
 
     kind: str
     unit: str = ""
     choices: tuple[str, ...] = ()
     optional: bool = False
+    extremes: bool = False
 
     def parse(self, token: str) -> Any:
         """Return the value of a token; raise `ScpiError` for what the standard refuses."""
         match self.kind:
-            case "number" | "numbers":
-                return parse_number(token, self.unit)
-            case "integer":
+            case "number" | "numbers" | "integer":
                 value = parse_number(token, self.unit)
-                return value if isinstance(value, str) else round(value)
+                if isinstance(value, str):
+                    if not self.extremes:
+                        raise ScpiError(-104, token)
+                    return value
+                return round(value) if self.kind == "integer" else value
             case "boolean":
                 return parse_boolean(token)
             case "choice":

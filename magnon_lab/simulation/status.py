@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from magnon_lab.simulation.errors import ScpiError
 
-OPERATION_COMPLETE, QUERY_ERROR, POWER_ON = 1, 4, 128
+OPERATION_COMPLETE, POWER_ON = 1, 128
 
 
 class ErrorQueue:

@@ -109,9 +109,8 @@ def main() -> int:
         timed("journal entry", lambda: run.event("x", "intent", "y"))
         timed("end the run (fold the log in)", lambda: run.finish("finished"))
         size = (run.folder / "run.sqlite").stat().st_size - 3 * len(CHECKPOINT)
-        print(
-            f"{'storage of a measurement (trace 1604 bytes)':<58}{size / A_STEP / STEPS:10.1f} bytes"
-        )
+        label = "storage of a measurement (its trace: 1604 bytes)"
+        print(f"{label:<58}{size / A_STEP / STEPS:10.1f} bytes")
         timed("open, status, last checkpoint", lambda: RunFile.open(run.folder).last_checkpoint())
         timed("read all steps", run.steps)
         timed("read all settings", lambda: run.measurements(columns=("number", "realised")))

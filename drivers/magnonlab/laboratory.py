@@ -25,15 +25,13 @@
 """The simulated laboratory itself, an instrument that a real bench lacks."""
 
 import csv
+import math
 from typing import Any
 
 from pymeasure.instruments import Instrument
 
 from drivers import validators
 from drivers.scpi import CheckedSCPIMixin
-
-LONGEST_WAIT_S = 0.5
-"""Longest wait sent at once, well below the time-out of any session, in s."""
 
 
 class SimulatedLaboratory(CheckedSCPIMixin, Instrument):
@@ -59,25 +57,33 @@ class SimulatedLaboratory(CheckedSCPIMixin, Instrument):
         "LAB:NUMB?",
         "LAB:NUMB %d",
         """Control the number of the measurement, which keys its noise (int strictly from 0 to
-        2^31 - 1).""",
+        2^31 - 1); -1 while the laboratory counts by itself.""",
         **validators.count("measurement number", 0, 2**31 - 1),
     )
-    time = Instrument.measurement(
+    time = Instrument.control(
         "LAB:TIME?",
-        """Get the laboratory's clock in s (float).""",
-        **validators.single(validators.number),
+        "LAB:TIME %.9f",
+        """Control the laboratory's clock in s (float strictly from 0 to 1e9 s); it cannot be put
+        back. :meth:`sleep` lets time pass.""",
+        **validators.real("laboratory time", "s", 0, 1e9),
     )
-    seed = Instrument.measurement(
+    seed = Instrument.control(
         "LAB:SEED?",
-        """Get the seed of all that is random in the laboratory (int).""",
-        **validators.single(validators.whole),
+        "LAB:SEED %d",
+        """Control the seed of all that is random in the laboratory (int strictly from 0 to
+        2^31 - 1).""",
+        **validators.count("seed", 0, 2**31 - 1),
     )
-    pace = Instrument.measurement(
+    pace = Instrument.control(
         "LAB:PACE?",
-        """Get whether waiting costs real time, a str from 'virtual' and 'real'.""",
-        cast=str,
-        **validators.single(validators.word({"virtual": "VIRTUAL", "real": "REAL"})),
+        "LAB:PACE %s",
+        """Control whether waiting costs real time, a str from 'virtual' and 'real'.""",
+        **validators.choice("pace", {"virtual": "VIRTUAL", "real": "REAL"}),
     )
+
+    def count_alone(self) -> None:
+        """Let the laboratory count measurements by itself, as it does at first."""
+        self.write("LAB:NUMB:AUTO")
 
     @property
     def harm(self) -> list[str]:
@@ -91,6 +97,10 @@ class SimulatedLaboratory(CheckedSCPIMixin, Instrument):
             )
         return harm
 
+    def clear_harm(self) -> None:
+        """Forget what would have been damaged."""
+        self.write("LAB:HARM:CLE")
+
     def now(self) -> float:
         """Return the laboratory's clock in s."""
         return float(self.time)
@@ -98,19 +108,19 @@ class SimulatedLaboratory(CheckedSCPIMixin, Instrument):
     def sleep(self, seconds: float) -> None:
         """Let `seconds` of laboratory time pass.
 
+        Time-outs of the laboratory go by its own clock, so a long wait is sent in pieces of half
+        the session's time-out.
+
         :raises ValueError: if it is negative or not finite.
         """
         left = validators.finite(seconds, "wait", "s")
         if left < 0:
             raise ValueError(f"wait must not be negative, {left:g} s")
-        if left <= LONGEST_WAIT_S or self.pace == "virtual":
-            self._wait(left)
-            return
+        timeout_ms = self.adapter.connection.timeout
+        longest = math.inf if timeout_ms is None else 0.5e-3 * timeout_ms
         while left > 0:
-            self._wait(min(left, LONGEST_WAIT_S))
-            left -= LONGEST_WAIT_S
-
-    def _wait(self, seconds: float) -> None:
-        (complete,) = self.ask_joined(f"LAB:WAIT {seconds:.9f}", "*OPC?", replies=1)
-        if complete.strip() != "1":
-            raise ConnectionError(f"{self.name}: expected 1 from *OPC?, got {complete!r}")
+            piece = min(left, longest)
+            (complete,) = self.ask_joined(f"LAB:WAIT {piece:.9f}", "*OPC?", replies=1)
+            if complete.strip() != "1":
+                raise ConnectionError(f"{self.name}: expected 1 from *OPC?, got {complete!r}")
+            left -= piece

@@ -52,32 +52,70 @@ def test_an_unknown_pace_is_an_error():
         _ = laboratory.pace
 
 
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        ("time", 12.5, "LAB:TIME 12.500000000"),
+        ("seed", 7, "LAB:SEED 7"),
+        ("pace", "real", "LAB:PACE REAL"),
+    ],
+)
+def test_settings(check_set, path, value, message):
+    check_set(SimulatedLaboratory, path, value, message)
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "match"),
+    [
+        ("time", -1.0, "laboratory time"),
+        ("time", float("nan"), "laboratory time"),
+        ("seed", 0.5, "seed must be a whole number"),
+        ("pace", "fast", "pace 'fast'"),
+    ],
+)
+def test_bad_settings_are_refused(check_refused, path, value, match):
+    check_refused(SimulatedLaboratory, path, value, match)
+
+
+def test_commands():
+    with expected_protocol(
+        SimulatedLaboratory, [("LAB:NUMB:AUTO", None), ("LAB:HARM:CLE", None)]
+    ) as laboratory:
+        laboratory.count_alone()
+        laboratory.clear_harm()
+
+
 def test_it_is_a_clock():
     with expected_protocol(
         SimulatedLaboratory,
-        [
-            ("LAB:TIME?", "3.5"),
-            ("LAB:WAIT 0.012000000;*OPC?", "1"),
-            ("LAB:PACE?", "virtual"),
-            ("LAB:WAIT 3600.000000000;*OPC?", "1"),
-        ],
+        [("LAB:TIME?", "3.5"), ("LAB:WAIT 0.012000000;*OPC?", "1")],
+        connection_attributes={"timeout": 2000},
     ) as laboratory:
         assert laboratory.now() == 3.5
         laboratory.sleep(0.012)
-        laboratory.sleep(3600)
+        laboratory.sleep(0)
 
 
-def test_real_waits_are_cut_into_pieces_shorter_than_a_timeout():
+def test_long_waits_are_cut_into_pieces_shorter_than_the_timeout():
     with expected_protocol(
         SimulatedLaboratory,
         [
-            ("LAB:PACE?", "real"),
             ("LAB:WAIT 0.500000000;*OPC?", "1"),
             ("LAB:WAIT 0.500000000;*OPC?", "1"),
             ("LAB:WAIT 0.250000000;*OPC?", "1"),
         ],
+        connection_attributes={"timeout": 1000.0},
     ) as laboratory:
         laboratory.sleep(1.25)
+
+
+def test_without_a_timeout_one_piece_will_do():
+    with expected_protocol(
+        SimulatedLaboratory,
+        [("LAB:WAIT 3600.000000000;*OPC?", "1")],
+        connection_attributes={"timeout": None},
+    ) as laboratory:
+        laboratory.sleep(3600)
 
 
 @pytest.mark.parametrize("seconds", [-1, float("nan"), float("inf")])
@@ -91,7 +129,11 @@ def test_a_bad_wait_is_refused(seconds):
 
 def test_a_wait_that_is_not_confirmed_is_an_error():
     with (
-        expected_protocol(SimulatedLaboratory, [("LAB:WAIT 0.100000000;*OPC?", "0")]) as laboratory,
+        expected_protocol(
+            SimulatedLaboratory,
+            [("LAB:WAIT 0.100000000;*OPC?", "0")],
+            connection_attributes={"timeout": 2000},
+        ) as laboratory,
         pytest.raises(ConnectionError, match="expected 1 from"),
     ):
         laboratory.sleep(0.1)

@@ -3,12 +3,15 @@
 from magnon_lab.simulation.definition import load, shipped_definition
 from magnon_lab.simulation.errors import DefinitionError, ScpiError, SimulationError
 from magnon_lab.simulation.laboratory import Laboratory
+from magnon_lab.simulation.server import LaboratoryServer, serve
 
 __all__ = [
     "DefinitionError",
     "Laboratory",
+    "LaboratoryServer",
     "ScpiError",
     "SimulationError",
     "load",
+    "serve",
     "shipped_definition",
 ]

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, Protocol
 
 from magnon_lab.simulation.command_table import Action, Both, commands
 from magnon_lab.simulation.definition import DeviceDefinition, Dialogue, Property
-from magnon_lab.simulation.errors import DefinitionError, ScpiError
+from magnon_lab.simulation.errors import DefinitionError, ScpiError, SimulationError
 from magnon_lab.simulation.plant import Plant
 from magnon_lab.simulation.reporting import StatusReporting
 from magnon_lab.simulation.scpi import Call, ScpiGrammar
@@ -149,10 +149,11 @@ class SimulatedInstrument(StatusReporting):
                 reply = step()
             except ScpiError as error:
                 reply = self.error(error)
-            except Exception:
-                # Whatever failed, the message must not go on from there at the next occasion.
+            except Exception as error:
+                # Whatever failed is the simulation's fault and must not look like silence; nor may
+                # the message go on from there at the next occasion.
                 self._jobs.popleft()
-                raise
+                raise SimulationError(f"simulated {self.role}: {error}") from error
             if reply is not None:
                 job.replies.append(reply)
         return True
@@ -266,6 +267,15 @@ class SimulatedInstrument(StatusReporting):
         else:
             self.values[name] = value
         return prop.set_reply or None
+
+    def found(self, name: str, value: Any, index: int = 0) -> None:
+        """Take a value as somebody has left it, whatever the command's form."""
+        prop = self._properties[name]
+        if prop.kind in ("text", "choice"):
+            value = prop.parameter().parse(str(value))
+        elif prop.kind == "boolean":
+            value = bool(value)
+        self.set_value(name, value, index)
 
     def quantity(self, name: str) -> str:
         """Return what in the plant a property is, as the file says."""

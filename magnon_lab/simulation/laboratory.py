@@ -28,6 +28,9 @@ _BEHAVIOURS: Mapping[str, type[SimulatedInstrument]] = {
 }
 
 
+_COLD = "cold"
+
+
 class Laboratory:
     """Instruments by role on one plant, in the state that they have at power-up.
 
@@ -41,9 +44,10 @@ class Laboratory:
         seed: int | None = None,
         pace: Pace | None = None,
         ring: Ring | None = None,
+        profile: str | None = None,
     ) -> None:
         block: Mapping[str, Any] = definition.laboratory
-        known = {"seed", "pace", "ring", "imperfections", "plant"}
+        known = {"seed", "pace", "ring", "imperfections", "plant", "warm_up", "profile", "profiles"}
         unknown = sorted(set(block) - known)
         if unknown:
             raise DefinitionError(f"laboratory: unknown key {unknown[0]!r}; known: {sorted(known)}")
@@ -60,10 +64,41 @@ class Laboratory:
             for role, device in definition.devices.items()
         }
 
+        stands_for_all = self.instruments.get("laboratory")
+        if isinstance(stands_for_all, LaboratoryInstrument):
+            stands_for_all.apply_profile = self.apply_profile
+        profile = profile or block.get("profile") or _COLD
+        try:
+            self.apply_profile(profile)
+        except KeyError:
+            raise DefinitionError(f"laboratory.profile: no {profile!r} under `profiles`") from None
+
+    def apply_profile(self, name: str) -> None:
+        """Put the bench into a state in which it may be found; raise KeyError for no such one.
+
+        The state has stood for long: current flows, field and outputs are settled.
+        """
+        if name == _COLD:
+            return
+        for role, values in self.definition.laboratory["profiles"][name].items():
+            instrument = self.instruments[role]
+            for key, value in values.items():
+                indexed = value.items() if isinstance(value, dict) else [(0, value)]
+                for index, one in indexed:
+                    instrument.found(key, one, int(index))
+        now = self.clock.now()
+        self.plant.magnet.settle(now)
+        for quantity in self.plant.inputs.values():
+            quantity.settle()
+
+    def warm_up(self) -> None:
+        """Compile the ring model for the readouts of the file's `warm_up:` list."""
+        self.plant.warm_up(self.definition.laboratory.get("warm_up") or ())
+
     @classmethod
     def from_file(
         cls, path: str | Path, seed: int | None = None, pace: Pace | None = None,
-        ring: Ring | None = None,
+        ring: Ring | None = None, profile: str | None = None,
     ) -> "Laboratory":  # fmt: skip
         """Read a definition file and power its laboratory up; raise `DefinitionError`."""
-        return cls(load(path), seed, pace, ring)
+        return cls(load(path), seed, pace, ring, profile)

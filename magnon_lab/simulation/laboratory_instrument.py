@@ -1,5 +1,7 @@
 """The seventh instrument: the simulated laboratory itself, which a real bench lacks."""
 
+from collections.abc import Callable
+
 import magnon_lab
 from magnon_lab.simulation.errors import ScpiError
 from magnon_lab.simulation.instrument import SimulatedInstrument
@@ -7,6 +9,9 @@ from magnon_lab.simulation.instrument import SimulatedInstrument
 
 class LaboratoryInstrument(SimulatedInstrument):
     """Measurement number, clock, seed, pace, and the log of what would have been damaged."""
+
+    apply_profile: Callable[[str], None]
+    """Set by the laboratory that this instrument stands for."""
 
     def ask_identity(self) -> str:
         """`*IDN?`: maker, model, seed, version."""
@@ -25,6 +30,21 @@ class LaboratoryInstrument(SimulatedInstrument):
     def count_alone(self) -> None:
         """`LAB:NUMB:AUTO`: the plant counts by itself again."""
         self.plant.set_number(None)
+
+    def set_profile(self, name: str) -> None:
+        """`LAB:PROF`: put the bench into a state in which it may be found."""
+        try:
+            self.apply_profile(name)
+        except KeyError:
+            raise ScpiError(-224, f"no profile {name}") from None
+
+    def ask_log(self, count: int | None = None) -> bytes:
+        """`LAB:LOG?`: the last lines of what went over the wires, as a block of text."""
+        entries = list(self.plant.wire)[-(count or len(self.plant.wire) or 1) :]
+        lines = (f"{t:.6f} {role} {way} {data!r}\n" for t, role, way, data in entries)
+        text = "".join(lines).encode()
+        size = str(len(text)).encode()
+        return b"#" + str(len(size)).encode() + size + text
 
     def get_time(self) -> float:
         """`LAB:TIME?`."""

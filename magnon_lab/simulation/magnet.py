@@ -63,9 +63,14 @@ class Magnet:
         self._play_mt = 0.0
         self._field_mt = 0.0
 
-    def force_current(self, time_s: float, current_a: float, limit_v: float) -> None:
-        """Drive the current to a value, with at most `limit_v` at the terminals."""
-        now_a = self.current(time_s)
+    def force_current(
+        self, time_s: float, current_a: float, limit_v: float, spike_a: float = 0.0
+    ) -> None:
+        """Drive the current to a value, with at most `limit_v` at the terminals.
+
+        `spike_a` is a jump of the current by which the supply starts.
+        """
+        now_a = self.current(time_s) + spike_a
         voltage = math.copysign(abs(limit_v), current_a - now_a)
         self._drive(time_s, now_a, voltage, current_a)
 
@@ -91,6 +96,14 @@ class Magnet:
         self._motions.append(Motion(time_s, from_a, goal_a, stop_a, rate, arrival))
         while len(self._motions) > 2 and self._motions[1].start_s < time_s - HISTORY_S:
             self._motions.popleft()
+
+    def settle(self, time_s: float) -> None:
+        """Put current and field to where they are heading."""
+        motion = self._motions[-1]
+        final = motion.stop_a if math.isfinite(motion.arrival_s) else motion.goal_a
+        self._motions = deque([Motion(time_s, final, final, final, motion.rate_hz, time_s)])
+        self._play_mt = self._field_mt = self.coil.mt_per_a * final + self.coil.remanence_mt
+        self._time = time_s
 
     def current(self, time_s: float) -> float:
         """Return the coil's current in amperes at a time within the last second or later."""

@@ -1,5 +1,6 @@
 """The simulated Kepco BOP 36-12 with BIT 4886: one quadrant of traps for a magnet."""
 
+import math
 import re
 
 from magnon_lab.simulation.errors import ScpiError
@@ -27,14 +28,14 @@ class MagnetSupply(SimulatedInstrument):
         """Return the steps of a message; the card reads no more than 253 characters."""
         return super().compile(message[:_LONGEST_MESSAGE])
 
-    def _drive(self) -> None:
+    def _drive(self, spike_a: float = 0.0) -> None:
         now = self.clock.now()
         values, magnet = self.values, self.plant.magnet
         amperes, volts = values["current"], values["voltage"]
         if not values["output"]:
             magnet.force_current(now, 0.0, float(self.settings["voltage_max"]))
         elif values["mode"] == "CURR":
-            magnet.force_current(now, amperes, abs(volts))
+            magnet.force_current(now, amperes, abs(volts), spike_a)
         else:
             magnet.force_voltage(now, volts, abs(amperes))
 
@@ -83,8 +84,12 @@ class MagnetSupply(SimulatedInstrument):
             value = self._checked(token, highest)
         if value is not None:
             step = highest / 32768
-            self.values[name] = round(value / step) * step
-            self._drive()
+            old, new = self.values[name], round(value / step) * step
+            self.values[name] = new
+            crosses = name == "current" and (abs(old) < highest / 4) != (abs(new) < highest / 4)
+            automatic = self.values["current_range"] == 0
+            spike = float(self.settings["quarter_scale_spike_a"])
+            self._drive(math.copysign(spike, new - old) if crosses and automatic else 0.0)
 
     def set_current(self, token: str) -> None:
         """`CURR`: the current, in voltage mode its limit."""

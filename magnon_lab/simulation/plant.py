@@ -6,7 +6,7 @@ import math
 import random
 import threading
 from collections import Counter, deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields
 from functools import lru_cache
 from typing import Any, NamedTuple, Protocol
@@ -101,6 +101,7 @@ class Truth:
     probe_noise_mt: float = 0.002
     supply_noise: float = 2e-4
     harmful_current_a: float = 0.1
+    seconds_per_number: float = 0.05
 
 
 class Settling:
@@ -114,6 +115,10 @@ class Settling:
         """Set a new value that holds from `since_s` on."""
         self._old = self.at(now_s)
         self._new, self._since = value, since_s
+
+    def settle(self) -> None:
+        """Let the last value set be in effect."""
+        self._old = self._new
 
     def at(self, time_s: float) -> float:
         """Return the value in effect."""
@@ -224,11 +229,27 @@ class Plant:
         return _OWN_COUNT + int.from_bytes(digest[:4], "big") % _OWN_COUNT
 
     def sweep(self, readout: Readout, key: int) -> RingTrace:
-        """Return what the analyser sees in a sweep that starts now."""
+        """Return what the analyser sees in a sweep that starts now.
+
+        Drift goes by the measurement number, `seconds_per_number` apart, so that a measurement is
+        reproduced by its number whenever it is repeated; without a number it goes by the clock.
+        """
         self.refresh()
         now = self.clock.now()
-        words = _ring_readout(readout) if self._own_ring else readout
-        return self.ring.trace(self.setting(now), words, key, now)
+        drift_s = now if self.number is None else self.number * self.truth.seconds_per_number
+        return self.ring.trace(self.setting(now), self._words(readout), key, drift_s)
+
+    def warm_up(self, readouts: Iterable[Mapping[str, Any]]) -> None:
+        """Make the ring model and compile it for readouts, so that no client waits for it."""
+        for values in readouts:
+            try:
+                readout = Readout(**values)
+                self.ring.trace(self.setting(self.clock.now()), self._words(readout), 0)
+            except (TypeError, ValueError) as error:
+                raise DefinitionError(f"laboratory.warm_up: {error}") from error
+
+    def _words(self, readout: Readout) -> Any:
+        return _ring_readout(readout) if self._own_ring else readout
 
     @property
     def ring(self) -> Ring:

@@ -1,7 +1,7 @@
 #
-# This file is part of the PyMeasure package.
+# This file is written to be made part of the PyMeasure package.
 #
-# Copyright (c) 2013-2026 PyMeasure Developers
+# Copyright (c) 2026 Magnon Lab Developers
 #
 # Permission is hereby granted, free of charge, to any person obtaining a copy
 # of this software and associated documentation files (the "Software"), to deal

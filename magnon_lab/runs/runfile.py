@@ -249,9 +249,12 @@ class RunFile(RunReader):
     def event(
         self, kind: str, phase: str, message: str, data: Mapping[str, Any] | None = None
     ) -> None:
-        """Add to the journal; in any state of the run, the guard may speak after its end."""
+        """Add to the journal, in any state of the run.
+
+        Works on a run opened for reading too: a guard speaks of runs that others wrote.
+        """
         values = (time.time(), kind, phase, message, encode("event data", dict(data or {})))
-        with self._database.transaction() as connection:
+        with self._adding() as connection:
             connection.execute(
                 "INSERT INTO events (time, kind, phase, message, data) VALUES (?, ?, ?, ?, ?)",
                 values,
@@ -268,10 +271,24 @@ class RunFile(RunReader):
             raise RunError(f"run {self.id} knows no request {kind!r}: {', '.join(REQUESTS)}")
         if (now := self.status) not in ("queued", "running", "paused"):
             raise RunError(f"run {self.id} is {now}: there is nobody to {kind} it")
+        with self._adding() as connection:
+            cursor = connection.execute(
+                "INSERT INTO control (kind, time) VALUES (?, ?)", (kind, time.time())
+            )
+            return int(cursor.lastrowid or 0)
+
+    @contextmanager
+    def _adding(self) -> Iterator[sqlite3.Connection]:
+        """A transaction that any process may make, also beside the one that writes the run."""
         if self._database.write:
-            return _insert_request(self._database, kind)
-        with closing(Database(self._database.path, write=True)) as database:
-            return _insert_request(database, kind)
+            with self._database.transaction() as connection:
+                yield connection
+            return
+        with (
+            closing(Database(self._database.path, write=True)) as database,
+            database.transaction() as connection,
+        ):
+            yield connection
 
     def take_up(self, request_id: int) -> None:
         """Record that a request is being followed."""
@@ -326,11 +343,3 @@ def _insert_evaluation(connection: sqlite3.Connection, evaluation: EvaluationRow
             None if confusion is None else encode("confusion", np.asarray(confusion)),
         ),
     )
-
-
-def _insert_request(database: Database, kind: str) -> int:
-    with database.transaction() as connection:
-        cursor = connection.execute(
-            "INSERT INTO control (kind, time) VALUES (?, ?)", (kind, time.time())
-        )
-        return int(cursor.lastrowid or 0)

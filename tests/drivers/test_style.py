@@ -48,7 +48,7 @@ def test_docstrings_start_with_what_a_property_does(found, name):
 @pytest.mark.parametrize("name", MODULES)
 def test_each_file_carries_the_licence(name):
     text = Path(importlib.import_module(name).__file__).read_text(encoding="utf-8")
-    assert "PyMeasure Developers" in text
+    assert "written to be made part of the PyMeasure package" in text
     assert "Permission is hereby granted, free of charge" in text
 
 

@@ -108,6 +108,13 @@ def test_the_guard_may_speak_after_the_end(run):
     assert [event.kind for event in run.events()] == ["guard"]
 
 
+def test_the_guard_may_speak_beside_the_process_that_writes(run):
+    with RunFile.open(run.folder) as guard:
+        guard.event("guard", "outcome", "run hangs")
+    run.event("state", "outcome", "goes on")
+    assert [event.kind for event in run.events()] == ["guard", "state"]
+
+
 def test_a_reader_cannot_write(run, make_block):
     with (
         RunFile.open(run.folder) as reader,

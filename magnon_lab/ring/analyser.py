@@ -49,6 +49,15 @@ class Line(NamedTuple):
     power_mw: Array
 
 
+class Spectrum(NamedTuple):
+    """Powers in mW at frequencies in Hz from `middle_hz`, (bins,) each, over `wide_hz`."""
+
+    frequency_hz: Array
+    power_mw: Array
+    middle_hz: Array
+    wide_hz: Array
+
+
 def scale_of(readout: Readout, reference_hz: float) -> Scale:
     """Return the traced part of a readout, frequencies as offsets from `reference_hz`."""
     return Scale(
@@ -112,9 +121,22 @@ def _shape(away_hz: Array, step_hz: Array, rbw_hz: Array, detector: str) -> Arra
     return outside * np.sqrt(np.pi) / (4 * half)
 
 
-def _statistics(count: Array, key: Array, points: int, dtype: Any) -> Array:
-    """Return means (points,) of `count` exponential draws of mean 1 (Wilson and Hilferty)."""
-    normal = jax.random.normal(key, (points,), dtype)
+def _statistics(scale: Scale, detector: str, key: Array, points: int, dtype: Any) -> Array:
+    """Return the floor (points,) that a sweep shows, of mean power 1 but for the peak detector.
+
+    A reading of the filter has an exponential distribution; the video filter averages RBW/VBW of
+    them, and a bucket, dwelt on for 2.5 step/(RBW VBW), holds `readings` of these: averaged, the
+    highest, or one. The mean of exponential draws is taken after Wilson and Hilferty.
+    """
+    count = jnp.maximum(scale.rbw_hz / scale.vbw_hz, 1.0)
+    readings = jnp.maximum(2.5 * scale.step_hz / scale.rbw_hz, 1.0)
+    if detector == "peak":
+        draw = jax.random.uniform(key, (points,), dtype, 1e-6, 1 - 1e-6)
+        normal = jax.scipy.special.ndtri(draw ** (1 / readings))
+    else:
+        normal = jax.random.normal(key, (points,), dtype)
+    if detector == "average":
+        count = count * readings
     spread = 1 / (9 * count)
     return jnp.maximum(1 - spread + jnp.sqrt(spread) * normal, 0.1) ** 3
 
@@ -125,11 +147,8 @@ def trace(
     points: int,
     detector: str,
     reach: int,
-    frequency_hz: Array,
-    power_mw: Array,
-    middle_hz: Array,
-    bin_hz: Array,
-    extra: Line,
+    seen: Spectrum,
+    outside: Line,
     ripple_db: Array | None,
     noise_key: Array | None,
 ) -> tuple[Array, Array]:
@@ -139,18 +158,17 @@ def trace(
     at the amplifier's output; frequencies are offsets from the reference of `scale`. Coupler and
     cable, ripple, the floor and its statistics, and the reference level are put in here.
     """
-    dtype = power_mw.dtype
+    bins, dtype = len(seen.power_mw), seen.power_mw.dtype
     place = scale.start_hz + scale.step_hz * jnp.arange(points, dtype=dtype)
-    bins = power_mw.shape[0]
-    nearest = jnp.round((place - middle_hz) / bin_hz).astype(jnp.int32) + bins // 2
-    index = nearest[:, None] + jnp.arange(-reach, reach + 1)
+    nearest = (place - seen.middle_hz) * (bins / seen.wide_hz) + bins // 2
+    index = jnp.round(nearest).astype(jnp.int32)[:, None] + jnp.arange(-reach, reach + 1)
     held = (index >= 0) & (index < bins)
     index = jnp.clip(index, 0, bins - 1)
-    away = place[:, None] - (middle_hz + frequency_hz[index])
+    away = place[:, None] - (seen.middle_hz + seen.frequency_hz[index])
     drawn = _shape(away, scale.step_hz, scale.rbw_hz, detector)
-    signal = jnp.sum(jnp.where(held, drawn * power_mw[index], 0.0), axis=1)
-    aside = _shape(place - extra.frequency_hz, scale.step_hz, scale.rbw_hz, detector)
-    signal = signal + extra.power_mw * aside
+    signal = jnp.sum(jnp.where(held, drawn * seen.power_mw[index], 0.0), axis=1)
+    aside = _shape(place - outside.frequency_hz, scale.step_hz, scale.rbw_hz, detector)
+    signal = signal + outside.power_mw * aside
     coupled_db = -(p.wiring.analyser_coupler_db + p.wiring.analyser_cable_db)
     if ripple_db is not None:
         coupled_db = coupled_db + ripple_db
@@ -158,11 +176,6 @@ def trace(
     floor_dbm = p.analyser.floor_dbm_per_hz + scale.input_attenuation_db
     floor = scale.rbw_hz * 10 ** (floor_dbm / 10) * jnp.ones(points, dtype)
     if noise_key is not None:
-        count = jnp.maximum(scale.rbw_hz / scale.vbw_hz, 1.0)
-        if detector == "average":
-            # A bucket is dwelt on for 2.5 step/(RBW VBW): so many independent readings of the
-            # filter.
-            count = count * jnp.maximum(2.5 * scale.step_hz / scale.rbw_hz, 1.0)
-        floor = floor * _statistics(count, noise_key, points, dtype)
+        floor = floor * _statistics(scale, detector, noise_key, points, dtype)
     level = jnp.maximum(10 * jnp.log10(signal + floor), _DARK_DBM)
     return jnp.minimum(level, scale.reference_level_dbm), jnp.max(level)

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 import numpy as np
 
-from .parameters import Imperfections, RingParameters
+from .parameters import Imperfections
 
 Array = Any
 
@@ -101,24 +101,6 @@ def ripple_db(imperfect: Imperfections, laboratory: Laboratory, frequency_hz: Ar
     size, period, phase = laboratory.ripple
     wave = size * jnp.sin(2 * np.pi * frequency_hz[:, None] / period + phase)
     return imperfect.analyser_ripple_db * jnp.sum(wave, axis=1)
-
-
-def amplifier_gain_db(p: RingParameters, voltage_v: Array, xp: Any = jnp) -> Array:
-    """Return the small-signal gain in dB at a supply voltage.
-
-    Straight above the minimum voltage with `gain_slope_db_per_v`; below it the amplifier is off and
-    attenuates. It turns over within about half a volt.
-    """
-    a = p.amplifier
-    on = a.gain_db + a.gain_slope_db_per_v * (voltage_v - a.nominal_voltage_v)
-    turned_on = 0.5 * (1 + xp.tanh((voltage_v - a.minimum_voltage_v) / 0.25))
-    return a.off_gain_db + (on - a.off_gain_db) * turned_on
-
-
-def saturated_dbm(p: RingParameters, voltage_v: Array, xp: Any = jnp) -> Array:
-    """Return the saturated output in dBm: as the square of the supply voltage."""
-    ratio = xp.maximum(voltage_v, 0.1) / p.amplifier.nominal_voltage_v
-    return p.amplifier.saturated_dbm + 20 * xp.log10(ratio)
 
 
 def play(field_mt: float, last_mt: float, width_mt: float) -> float:

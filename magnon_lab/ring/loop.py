@@ -18,19 +18,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from . import waves
+from . import film, waves
 from .parameters import RingParameters
 
 Array = Any
 
-_CENTRE = 0.28
-"""Where the middle of the simulated band lies above the band edge, as a part of its width."""
-FLAT = 0.42
-"""The simulated band is flat within this part of its width either side, and fades out beyond."""
-_CONTEXT = 512
-"""Points at which the film's transmission is sampled for its impulse response."""
-_TAIL = 1e-4
-"""Amplitude of the impulse response, relative to its whole, that may lie outside the taps."""
+_SHORTEST_RESPONSE = 512
+"""Samples of the film's periodic impulse response, at least; and eight trips at least."""
 
 
 class Geometry(NamedTuple):
@@ -70,99 +64,37 @@ class Setting(NamedTuple):
     saturated_dbm: Array
 
 
-def trip_s(p: RingParameters, field_mt: Array, xp: Any = jnp) -> Array:
-    """Return the time of one round trip T_R in s at the working wavenumber."""
-    delay = waves.delay_s(p.film, p.numerics.working_per_m, field_mt, xp)
-    return delay + p.wiring.delay_ns * 1e-9
-
-
-def centre_offset_hz(p: RingParameters, bandwidth_hz: Array) -> Array:
-    """Return the middle of the simulated band from the band edge in Hz."""
-    return waves.direction(p.film) * _CENTRE * bandwidth_hz
-
-
-def antenna_pair(p: RingParameters, k_per_m: Array, xp: Any = jnp) -> Array:
-    """Return the amplitude transmission of the antenna pair, mismatch apart.
-
-    `sinc^2(k w/2)`, and a cut of long waves which the ground plane shorts.
-    """
-    pair = xp.sinc(k_per_m * p.antennas.width_um * 1e-6 / (2 * np.pi)) ** 2
-    if p.antennas.cut_per_m > 0:
-        pair = pair * xp.expm1(-((k_per_m / p.antennas.cut_per_m) ** 2)) ** 2
-    return pair
-
-
-def film_amplitude(p: RingParameters, k_per_m: Array, field_mt: Array, xp: Any = jnp) -> Array:
-    """Return the amplitude transmission from cable to cable: film, antennas, mismatch."""
-    damping = waves.damping_per_s(p.film, k_per_m, field_mt, xp)
-    delay = waves.delay_s(p.film, k_per_m, field_mt, xp)
-    mismatch = 10 ** (-(p.antennas.input_loss_db + p.antennas.output_loss_db) / 20)
-    return antenna_pair(p, k_per_m, xp) * xp.exp(-damping * delay) * mismatch
-
-
-def film_phase_rad(p: RingParameters, offset_hz: Array, field_mt: Array, xp: Any = jnp) -> Array:
-    """Return `k L + 2 pi f tau_e + phi` in rad: what a round trip delays the wave by."""
-    k = waves.wavenumber_per_m(p.film, offset_hz, field_mt, xp)
-    length = waves.direction(p.film) * p.film.length_mm * 1e-3
-    electronics = 2 * np.pi * p.wiring.delay_ns * 1e-9
-    edge = waves.edge_hz(p.film, field_mt, xp)
-    return k * length + electronics * edge + electronics * offset_hz + p.wiring.phase_rad
-
-
-def _saturation(field_mt: Array) -> Array:
-    """Return 0 for a film that the field does not saturate, 1 above 10 mT, smoothly between."""
-    return jnp.clip((jnp.abs(field_mt) - 5.0) / 5.0, 0.0, 1.0) ** 2
-
-
-def impulse_response(p: RingParameters, field_mt: Array, trip: int, points: int) -> Array:
-    """Return the film's complex impulse response (points,) at the samples' spacing."""
-    bandwidth = trip / trip_s(p, field_mt)
-    place = np.fft.fftfreq(points)
-    fade = np.cos(np.pi / 2 * np.clip((np.abs(place) - FLAT) / (0.5 - FLAT), 0, 1)) ** 2
-    offset = bandwidth * place.astype(bandwidth.dtype) + centre_offset_hz(p, bandwidth)
-    k = waves.wavenumber_per_m(p.film, offset, field_mt)
-    size = film_amplitude(p, k, field_mt) * fade.astype(bandwidth.dtype)
-    if not p.antennas.cut_per_m:
-        size = jnp.where(k > 0, size, 0.0)
-    if p.film.wave == "FVMSW":
-        size = size * _saturation(field_mt - p.film.saturation_mt)
-    phase = film_phase_rad(p, offset, field_mt)
-    response = size * _saturation(field_mt) * jax.lax.complex(jnp.cos(phase), -jnp.sin(phase))
-    return jnp.fft.ifft(response)
-
-
 @functools.lru_cache(maxsize=64)
 def geometry(p: RingParameters) -> Geometry:
     """Return the sizes that follow this ring: block and taps hold its impulse response.
 
     The block is the longest before which the response is negligible, over a range of fields about
-    the reference, and at most half a trip.
+    the reference, and at most half a trip. What "negligible" is, `numerics.response_tail` says.
     """
-    reference = p.numerics.reference_field_mt
-    trip = 8 * round(p.numerics.bandwidth_mhz * 1e6 * float(trip_s(p, reference, np)) / 8)
+    n = p.numerics
+    reference = n.reference_field_mt
+    trip = 8 * round(n.bandwidth_mhz * 1e6 * float(film.trip_s(p, reference, np)) / 8)
     trip = max(trip, 16)
-    points = _CONTEXT
+    points = _SHORTEST_RESPONSE
     while points < 8 * trip:
         points *= 2
     first, last = points, 0
     for field in (0.9 * reference, reference, 1.15 * reference):
         if p.film.wave == "FVMSW":
             field = max(field, reference)
-        field32 = jnp.asarray(field, jnp.float32)
-        size = np.abs(np.asarray(impulse_response(p, field32, trip, points), np.complex128))
+        size = np.abs(film.impulse_response(p, np.float64(field), trip, points, np))
         before = np.cumsum(size**2) / np.sum(size**2)
-        first = min(first, int(np.searchsorted(before, _TAIL**2)))
-        last = max(last, int(np.searchsorted(before, 1 - _TAIL**2)) + 1)
+        first = min(first, int(np.searchsorted(before, n.response_tail**2)))
+        last = max(last, int(np.searchsorted(before, 1 - n.response_tail**2)) + 1)
     block = max(4, min(first, trip // 2) // 4 * 4)
     # The response is taken from sample `block` on, and is never longer than its periodic window.
     taps = min(-(-(last - block) // 16) * 16, points - block)
-    blocks_a_trip = trip / block
     return Geometry(
         trip=trip,
         block=block,
         taps=taps,
-        warm_up=round(p.numerics.warm_up_trips * blocks_a_trip),
-        record=round(p.numerics.record_trips * blocks_a_trip),
+        warm_up=round(n.warm_up_trips * trip / block),
+        record=round(n.record_trips * trip / block),
         response=points,
     )
 
@@ -178,9 +110,35 @@ def _convolution(response: Array, g: Geometry) -> Array:
     return jnp.concatenate([picked.real, picked.imag], axis=1)
 
 
+def amplifier_gain_db(p: RingParameters, voltage_v: Array, xp: Any = jnp) -> Array:
+    """Return the small-signal gain in dB at a supply voltage.
+
+    Straight above the minimum voltage with `gain_slope_db_per_v`; below it the amplifier is off and
+    attenuates. It turns over within about half a volt.
+    """
+    a = p.amplifier
+    on = a.gain_db + a.gain_slope_db_per_v * (voltage_v - a.nominal_voltage_v)
+    turned_on = 0.5 * (1 + xp.tanh((voltage_v - a.minimum_voltage_v) / 0.25))
+    return a.off_gain_db + (on - a.off_gain_db) * turned_on
+
+
+def saturated_dbm(p: RingParameters, voltage_v: Array, xp: Any = jnp) -> Array:
+    """Return the saturated output in dBm: as the square of the supply voltage."""
+    ratio = xp.maximum(voltage_v, 0.1) / p.amplifier.nominal_voltage_v
+    return p.amplifier.saturated_dbm + 20 * xp.log10(ratio)
+
+
 def thermal_amplitude(p: RingParameters, bandwidth_hz: Array, xp: Any = jnp) -> Array:
     """Return the amplifier's input noise in the simulated band, rms in sqrt(mW)."""
     return xp.sqrt(10 ** ((p.amplifier.noise_figure_db - 174) / 10) * bandwidth_hz)
+
+
+def thermal_noise(p: RingParameters, field_mt: Array, key: Array) -> Array:
+    """Draw the amplifier's input noise for one run, (blocks, 2, block) in sqrt(mW)."""
+    g = geometry(p)
+    bandwidth = g.trip / film.trip_s(p, field_mt)
+    draw = jax.random.normal(key, (g.warm_up + g.record, 2, g.block), bandwidth.dtype)
+    return thermal_amplitude(p, bandwidth) / np.sqrt(2) * draw
 
 
 def reset_state(p: RingParameters, dtype: Any) -> RingState:
@@ -190,8 +148,8 @@ def reset_state(p: RingParameters, dtype: Any) -> RingState:
     """
     g = geometry(p)
     field = p.numerics.reference_field_mt
-    bandwidth = g.trip / trip_s(p, field, np)
-    lost = film_amplitude(p, p.numerics.working_per_m, field, np)
+    bandwidth = g.trip / film.trip_s(p, field, np)
+    lost = film.amplitude(p, p.numerics.working_per_m, field, np)
     draw = np.random.default_rng(0).standard_normal((2, g.history)) / np.sqrt(2)
     history = thermal_amplitude(p, bandwidth, np) / lost * draw
     return RingState(jnp.asarray(history, dtype), jnp.zeros((), dtype))
@@ -222,14 +180,16 @@ def _phasor(cycles: Array) -> Array:
 
 def drive_fade(p: RingParameters, setting: Setting, bandwidth_hz: Array) -> Array:
     """Return the part of the drive's amplitude that lies in the simulated band."""
-    place = jnp.abs(setting.drive_offset_hz - centre_offset_hz(p, bandwidth_hz)) / bandwidth_hz
+    place = jnp.abs(setting.drive_offset_hz - film.centre_offset_hz(p, bandwidth_hz)) / bandwidth_hz
     return jnp.cos(jnp.pi / 2 * jnp.clip((place - 0.46) / (0.5 - 0.46), 0, 1)) ** 2
 
 
 def run(
-    p: RingParameters, setting: Setting, state: RingState, noise_key: Array | None
+    p: RingParameters, setting: Setting, state: RingState, added: Array | None = None
 ) -> tuple[Array, RingState]:
     """Follow the ring through warm-up and record.
+
+    `added` (blocks, 2, block), if given, is a waveform that enters the amplifier with the drive.
 
     Returns the record at the amplifier's output (2, samples), real and imaginary part in sqrt(mW),
     sampled at `trip / T_R` about the middle of the simulated band, and the state left.
@@ -237,49 +197,38 @@ def run(
     g = geometry(p)
     dtype = setting.field_mt.dtype
     blocks = g.warm_up + g.record
-    bandwidth = g.trip / trip_s(p, setting.field_mt)
-    matrix = _convolution(impulse_response(p, setting.field_mt, g.trip, g.response), g)
+    bandwidth = g.trip / film.trip_s(p, setting.field_mt)
+    matrix = _convolution(film.impulse_response(p, setting.field_mt, g.trip, g.response), g)
 
     # The drive is the exact exponential: a phasor for each block times one for each sample of a
     # block.
-    cycles = setting.drive_offset_hz / bandwidth - waves.direction(p.film) * _CENTRE
+    cycles = setting.drive_offset_hz / bandwidth - waves.direction(p.film) * film.CENTRE
     a_block = _wrap(g.block * cycles)
     size = drive_fade(p, setting, bandwidth)
     size = size * 10 ** ((setting.drive_power_dbm - p.wiring.injection_coupler_db) / 20)
     starts = _phasor(state.drive_cycles + _ramp(a_block, blocks)).T
     cos, sin = size * _phasor(cycles * jnp.arange(g.block, dtype=dtype))
-    noise = None
-    if noise_key is not None:
-        draw = jax.random.normal(noise_key, (blocks, 2, g.block), dtype)
-        noise = thermal_amplitude(p, bandwidth) / np.sqrt(2) * draw
 
     gain = 10 ** (setting.gain_db / 20)
     inverse_saturation = 10 ** ((setting.gain_db - setting.saturated_dbm) / 10)
     passed = 10 ** (
         -(setting.attenuation_db + p.wiring.attenuator_loss_db + p.wiring.cables_db) / 20
     )
-    k = p.numerics.working_per_m
-    damping = waves.damping_per_s(p.film, k, setting.field_mt)
-    delay = waves.delay_s(p.film, k, setting.field_mt)
-    effective = -jnp.expm1(-2 * damping * delay) / (2 * damping)
-    shift = waves.nonlinear_shift_rad_per_s(p.film, k, setting.field_mt)
-    per_mw = 1e-3 * 10 ** (-p.antennas.input_loss_db / 10)
-    per_mw = per_mw / waves.power_per_amplitude_w(p.film, k, setting.field_mt)
-    phase_per_mw = shift * effective * per_mw
+    phase_per_mw = film.nonlinearity(p, setting.field_mt)
     # dI/dt = -2 Gamma I - 2 nu I^2 and d(phase)/dt = N I along the film, solved exactly: the loss
     # of intensity is 1 + 2 nu tau_eff I, the phase N/(2 nu) times its logarithm, and so saturates.
     damped = p.film.nonlinear_damping > 0
     damping_per_mw = p.film.nonlinear_damping * jnp.abs(phase_per_mw)
-    turn_per_loss = jnp.sign(shift) / (2 * p.film.nonlinear_damping) if damped else 0.0
+    turn_per_loss = jnp.sign(phase_per_mw) / (2 * p.film.nonlinear_damping) if damped else 0.0
 
     def step(history: Array, source: tuple[Array, Array | None]) -> tuple[Array, Array]:
-        (drive_cos, drive_sin), noise = source
+        (drive_cos, drive_sin), more = source
         out = history @ matrix
         real = out[0, : g.block] - out[1, g.block :] + drive_cos * cos - drive_sin * sin
         imag = out[0, g.block :] + out[1, : g.block] + drive_cos * sin + drive_sin * cos
         into = jnp.stack([real, imag])
-        if noise is not None:
-            into = into + noise
+        if more is not None:
+            into = into + more
         amplified = into * gain
         if p.amplifier.saturates:
             power = into[0] ** 2 + into[1] ** 2
@@ -299,7 +248,7 @@ def run(
         return step(history, source)[0], None
 
     def part(first: int, last: int) -> tuple[Array, Array | None]:
-        return starts[first:last], None if noise is None else noise[first:last]
+        return starts[first:last], None if added is None else added[first:last]
 
     history, _ = jax.lax.scan(settle, state.history, part(0, g.warm_up))
     history, record = jax.lax.scan(step, history, part(g.warm_up, blocks))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -12,13 +11,14 @@ import jax.numpy as jnp
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from . import analyser, closed_forms, imperfections, loop, waves
+from . import analyser, closed_forms, film, loop, measurement
+from .imperfections import draw
 from .loop import RingState
 from .parameters import QUANTITIES, Imperfections, Readout, RingParameters
 
 Array = Any
 
-_CHUNK = 64
+_CHUNK = 16
 """Settings measured in one go; batches are filled up to it, so bits do not hang on their size."""
 
 
@@ -33,142 +33,13 @@ class RingTrace(NamedTuple):
     """True where the mixer is overdriven or the trace is cut at the reference level."""
 
 
-class _Kind(NamedTuple):
-    """What a measurement is compiled for."""
+class Waveform(NamedTuple):
+    """What leaves the amplifier while the ring is recorded."""
 
-    parameters: RingParameters
-    imperfections: Imperfections
-    points: int
-    detector: str
-    reach: int
-
-
-def reference_hz(p: RingParameters) -> float:
-    """Return the frequency that offsets are counted from: the band edge at the reference field."""
-    return float(waves.edge_hz(p.film, p.numerics.reference_field_mt, np))
-
-
-def _measure(
-    kind: _Kind,
-    laboratory: imperfections.Laboratory,
-    row: Array,
-    field_mt: Array,
-    scale: analyser.Scale,
-    seed: Array,
-    number: Array,
-    time_s: Array,
-    state: RingState,
-) -> tuple[Array, Array, Array, RingState]:
-    """Measure one setting: row (5,) in QUANTITIES order, its drive frequency from the reference.
-
-    The field is taken from `field_mt`, not from the row: unbatched, it makes the film once for all.
-
-    Returns trace (points,) dBm, input power dBm, overload, the ring's state after it.
-    """
-    p, imperfect = kind.parameters, kind.imperfections
-    power_dbm, drive_hz, attenuation_db, _, voltage_v = row
-    edge = waves.edge_hz(p.film, field_mt) - reference_hz(p)
-    if imperfect.film_walk_k_per_sqrt_h or imperfect.film_daily_k:
-        edge = edge + imperfections.film_shift_hz(imperfect, laboratory, time_s)
-    gain_db = imperfections.amplifier_gain_db(p, voltage_v)
-    if imperfect.gain_walk_db_per_sqrt_h:
-        gain_db = gain_db + imperfections.gain_drift_db(imperfect, laboratory, time_s)
-    if imperfect.attenuator_error_db:
-        attenuation_db = attenuation_db + imperfections.attenuator_error_db(
-            imperfect, laboratory, attenuation_db
-        )
-    key = jax.random.fold_in(jax.random.key(seed), number)
-    ring_key, display_key = jax.random.split(key)
-
-    setting = loop.Setting(
-        drive_power_dbm=power_dbm,
-        drive_offset_hz=drive_hz - edge,
-        attenuation_db=attenuation_db,
-        field_mt=field_mt,
-        gain_db=gain_db,
-        saturated_dbm=imperfections.saturated_dbm(p, voltage_v),
-    )
-    record, left = loop.run(p, setting, state, ring_key if imperfect.amplifier_noise else None)
-
-    bandwidth = loop.geometry(p).trip / loop.trip_s(p, field_mt)
-    middle = edge + loop.centre_offset_hz(p, bandwidth)
-    frequency, power = analyser.spectrum(record, bandwidth)
-    aside = 1 - loop.drive_fade(p, setting, bandwidth) ** 2
-    outside = aside * 10 ** ((power_dbm - p.wiring.injection_coupler_db) / 10)
-    outside = outside / (10 ** (-gain_db / 10) + outside * 10 ** (-setting.saturated_dbm / 10))
-    ripple = None
-    if imperfect.analyser_ripple_db:
-        points = jnp.arange(kind.points, dtype=row.dtype)
-        place = scale.start_hz + scale.step_hz * points
-        ripple = imperfections.ripple_db(imperfect, laboratory, place)
-    shown, highest = analyser.trace(
-        p,
-        scale,
-        kind.points,
-        kind.detector,
-        kind.reach,
-        frequency,
-        power,
-        middle,
-        bandwidth / power.shape[0],
-        analyser.Line(drive_hz, outside),
-        ripple,
-        display_key if imperfect.analyser_noise else None,
-    )
-    total = jnp.mean(jnp.sum(record**2, axis=0)) + outside
-    coupled = p.wiring.analyser_coupler_db + p.wiring.analyser_cable_db
-    input_dbm = 10 * jnp.log10(total + 1e-25) - coupled
-    overload = (input_dbm - scale.input_attenuation_db > p.analyser.mixer_limit_dbm) | (
-        highest > scale.reference_level_dbm
-    )
-    return shown, input_dbm, overload, left
-
-
-@functools.lru_cache(maxsize=32)
-def _single(kind: _Kind) -> Callable[..., tuple[Array, RingState]]:
-    """Return the compiled single measurement; its answer is packed, to be fetched in one go."""
-
-    def measure(
-        laboratory: imperfections.Laboratory,
-        numbers: Array,
-        seed_number: Array,
-        state: RingState,
-    ) -> tuple[Array, RingState]:
-        row, time_s, scale = numbers[:5], numbers[5], analyser.Scale(*numbers[6:])
-        seed, number = seed_number
-        shown, input_dbm, overload, left = _measure(
-            kind, laboratory, row, row[3], scale, seed, number, time_s, state
-        )
-        rest = jnp.stack([input_dbm, overload.astype(shown.dtype)])
-        return jnp.concatenate([shown, rest]), left
-
-    return jax.jit(measure)
-
-
-@functools.lru_cache(maxsize=32)
-def _batch(kind: _Kind, one_field: bool) -> Callable[..., Array]:
-    """Return the compiled measurement of a chunk: rows (n, 5), numbers (n,), times (n,)."""
-
-    def measure(
-        laboratory: imperfections.Laboratory,
-        rows: Array,
-        field_mt: Array,
-        scale: Array,
-        seed: Array,
-        numbers: Array,
-        times_s: Array,
-        state: RingState,
-    ) -> Array:
-        def one(row: Array, number: Array, time_s: Array, field: Array) -> Array:
-            settings = analyser.Scale(*scale)
-            return _measure(kind, laboratory, row, field, settings, seed, number, time_s, state)[0]
-
-        # With one field for all, the film's response is made once and its product is one matrix
-        # product.
-        across = (0, 0, 0, None if one_field else 0)
-        return jax.vmap(one, in_axes=across)(rows, numbers, times_s, field_mt)
-
-    return jax.jit(measure)
+    envelope: NDArray[np.complexfloating[Any, Any]]
+    """(samples,) complex amplitude in sqrt(mW) about `middle_hz`, as exp(+i 2 pi f t)."""
+    sample_hz: float
+    middle_hz: float
 
 
 class RingModel:
@@ -187,14 +58,14 @@ class RingModel:
         self.parameters = parameters or RingParameters()
         self.imperfections = imperfections or Imperfections()
         self.seed = int(seed)
-        self.reference_hz = reference_hz(self.parameters)
+        self.reference_hz = measurement.reference_hz(self.parameters)
         self._double = self.parameters.numerics.dtype == "complex128"
         self._real = np.dtype(np.float64 if self._double else np.float32)
         with self._precision():
-            self._laboratory = jax.device_put(_draw(self.seed))
+            self._laboratory = jax.device_put(draw(self.seed))
             geometry = loop.geometry(self.parameters)
             self._reset = loop.reset_state(self.parameters, self._real)
-        trip = loop.trip_s(self.parameters, self.parameters.numerics.reference_field_mt, np)
+        trip = film.trip_s(self.parameters, self.parameters.numerics.reference_field_mt, np)
         self._record_s = float(trip) * geometry.record * geometry.block / geometry.trip
         self._packed: tuple[Readout, NDArray[Any], Callable[..., Any]] | None = None
 
@@ -202,12 +73,13 @@ class RingModel:
         """Return the context in which this model's numbers keep their precision."""
         return jax.enable_x64(True) if self._double else contextlib.nullcontext()
 
-    def _kind(self, readout: Readout) -> _Kind:
+    def _kind(self, readout: Readout) -> measurement.Kind:
         """Return what a readout has to be compiled for."""
-        # The record lasts longer at a higher field, whose waves are slower; a power of two holds
-        # both.
+        # The record lasts longer at a higher field, whose waves are slower.
         reach = analyser.reach_bins(readout, 1.2 * self._record_s)
-        return _Kind(self.parameters, self.imperfections, readout.points, readout.detector, reach)
+        return measurement.Kind(
+            self.parameters, self.imperfections, readout.points, readout.detector, reach
+        )
 
     def _rows(self, settings: ArrayLike) -> NDArray[Any]:
         """Return checked settings (n, 5) with the drive frequency counted from the reference."""
@@ -258,7 +130,7 @@ class RingModel:
         """Measure one setting (5,) on a ring in `state`; also returns the state it is left in."""
         if self._packed is None or self._packed[0] != readout:
             scale = np.array(analyser.scale_of(readout, self.reference_hz), np.float64)
-            self._packed = (readout, scale, _single(self._kind(readout)))
+            self._packed = (readout, scale, measurement.compiled_single(self._kind(readout)))
         _, scale, measure = self._packed
         row = self._rows(np.asarray(setting, np.float64)[None])[0]
         numbers = np.concatenate([row, [time_s], scale]).astype(self._real)
@@ -269,6 +141,35 @@ class RingModel:
         trace_dbm = answer[:-2].astype(np.float32, copy=False)
         return RingTrace(trace_dbm, float(answer[-2]), bool(answer[-1])), left
 
+    def waveform(
+        self,
+        setting: ArrayLike,
+        number: int = 0,
+        time_s: float = 0.0,
+        state: RingState | None = None,
+    ) -> tuple[Waveform, RingState]:
+        """Follow one setting (5,): the record at the amplifier's output, and the state left."""
+        row = self._rows(np.asarray(setting, np.float64)[None])[0]
+        seed_number = np.array([self.seed & 0xFFFFFFFF, number & 0xFFFFFFFF], np.uint32)
+        kind = measurement.Kind(self.parameters, self.imperfections, 0, "", 0)
+        with self._precision():
+            wave = measurement.compiled_waveform(kind)(
+                self._laboratory,
+                row,
+                self._real.type(time_s),
+                seed_number,
+                self._reset if state is None else state,
+            )
+            record = np.asarray(wave.record)
+        return (
+            Waveform(
+                envelope=record[0] + 1j * record[1],
+                sample_hz=float(wave.sample_hz),
+                middle_hz=float(wave.middle_hz) + self.reference_hz,
+            ),
+            wave.left,
+        )
+
     def traces(
         self,
         settings: ArrayLike,
@@ -276,7 +177,11 @@ class RingModel:
         numbers: ArrayLike,
         times_s: ArrayLike | None = None,
     ) -> NDArray[np.float32]:
-        """Measure settings (n, 5), each on a reset ring; returns (n, points) dBm."""
+        """Measure settings (n, 5), each on a reset ring; returns (n, points) dBm.
+
+        Bits follow from seed, number, setting and readout, whatever else the batch holds, as long
+        as it holds one field; `trace` and batches of several fields agree to rounding.
+        """
         rows = self._rows(settings)
         count = len(rows)
         keys = (np.asarray(numbers, np.int64) & 0xFFFFFFFF).astype(np.uint32)
@@ -289,7 +194,7 @@ class RingModel:
         if count == 0:
             return np.empty((0, readout.points), np.float32)
         one_field = bool(np.all(rows[:, 3] == rows[0, 3]))
-        measure = _batch(self._kind(readout), one_field)
+        measure = measurement.compiled_batch(self._kind(readout), one_field)
         scale = np.array(analyser.scale_of(readout, self.reference_hz), self._real)
         padded = np.arange(-(-count // _CHUNK) * _CHUNK).clip(max=count - 1)
         seed = np.uint32(self.seed & 0xFFFFFFFF)
@@ -313,11 +218,17 @@ class RingModel:
             return np.concatenate([np.asarray(part, np.float32) for part in shown])[:count]
 
     def traces_fn(
-        self, settings: Array, readout: Readout, numbers: Array, times_s: Array | None = None
+        self,
+        settings: Array,
+        readout: Readout,
+        numbers: Array,
+        times_s: Array | None = None,
+        one_field: bool = False,
     ) -> Array:
         """Return traces (n, points) in dBm of settings (n, 5): pure, jittable, differentiable.
 
-        It computes in the precision of `settings`.
+        It computes in the precision of `settings`. With `one_field` the field of the first row
+        stands for all, which is quicker.
         """
         settings = jnp.asarray(settings)
         kind = self._kind(readout)
@@ -329,13 +240,16 @@ class RingModel:
         state = loop.reset_state(self.parameters, settings.dtype)
         seed = jnp.uint32(self.seed & 0xFFFFFFFF)
 
-        def one(row: Array, number: Array, time_s: Array) -> Array:
-            return _measure(
-                kind, self._laboratory, row, row[3], scale, seed, number, time_s, state
-            )[0]
+        def one(row: Array, number: Array, time_s: Array, field_mt: Array) -> Array:
+            moment = measurement.Moment(seed, number, time_s, state)
+            return measurement.measure(kind, self._laboratory, row, field_mt, scale, moment)[0]
 
         times = jnp.asarray(times, settings.dtype)
-        return jax.vmap(one)(rows, jnp.asarray(numbers).astype(jnp.uint32), times)
+        field = rows[0, 3] if one_field else rows[:, 3]
+        across = (0, 0, 0, None if one_field else 0)
+        return jax.vmap(one, in_axes=across)(
+            rows, jnp.asarray(numbers).astype(jnp.uint32), times, field
+        )
 
     def mode_frequencies_hz(self, field_mt: float) -> NDArray[np.float64]:
         """Return the ring's mode frequencies in Hz within the simulated band, lowest first."""
@@ -349,8 +263,3 @@ class RingModel:
     def threshold_attenuation_db(self, field_mt: float, amplifier_voltage_v: float = 12.0) -> float:
         """Return the attenuator's setting in dB at which the best mode just oscillates."""
         return closed_forms.threshold_attenuation_db(self.parameters, field_mt, amplifier_voltage_v)
-
-
-@functools.lru_cache(maxsize=32)
-def _draw(seed: int) -> imperfections.Laboratory:
-    return imperfections.draw(seed)

@@ -114,8 +114,9 @@ class Antennas(Block):
     """The microstrips that excite and receive the wave, with their mismatch to 50 Ohm."""
 
     width_um: NotNegative = 50.0
-    cut_per_m: NotNegative = 3500.0
-    """Wavenumber below which the ground plane shorts the antennas; 0 switches the cut off."""
+    cut_per_m: Annotated[float, Field(ge=2000)] = 3500.0
+    """Wavenumber below which the ground plane shorts the antennas. With a lower one the film would
+    answer before a block of the round trip is over."""
     input_loss_db: NotNegative = 2.0
     output_loss_db: NotNegative = 13.35
 
@@ -165,6 +166,8 @@ class Numerics(Block):
     reference_field_mt: Positive = 92.0
     working_per_m: Positive = 7000.0
     """Wavenumber at which trip time, nonlinear shift and power of the wave are taken."""
+    response_tail: Annotated[float, Field(gt=0, le=1e-2)] = 1e-4
+    """Part of the film's impulse response, in amplitude, that may be left out."""
     dtype: Literal["complex64", "complex128"] = "complex64"
 
 

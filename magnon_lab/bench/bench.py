@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from magnon_lab.bench.benchfile import BenchFile
 from magnon_lab.bench.clock import Clock
-from magnon_lab.bench.errors import BenchError, ConnectionFailed, InstrumentError
+from magnon_lab.bench.errors import BenchError, ConnectionFailed, InstrumentError, LimitError
 from magnon_lab.bench.measuring import Array, Measurement, OnMeasurement, measure_rows
 from magnon_lab.bench.quantities import Knob, unit_of
 from magnon_lab.bench.stand import CheckLine, Journal, Stand, no_journal
@@ -36,7 +36,7 @@ class Bench:
 
     Entering opens a session to every instrument and asks who it is and how it stands; nothing is
     switched. Leaving makes the bench safe, also after an error, unless `leave` says "standby" (the
-    magnet keeps its field) or "unchanged" (for who only looked).
+    magnet keeps its field; safe all the same after an error) or "unchanged" (for who only looked).
 
     `journal` is called before and after outputs are switched, ramps, and changes of state. `seed`
     keys the noise of a simulated laboratory; without it the laboratory keeps its own.
@@ -69,7 +69,7 @@ class Bench:
             self._switching.drive_on = self.stand.generator.is_on()
         except BaseException:
             # Nothing was switched by us; what was on before stays as it was found.
-            self.stand.close()
+            self.stand.close(library=True)
             raise
         return self
 
@@ -80,12 +80,13 @@ class Bench:
         trace: TracebackType | None,
     ) -> None:
         try:
-            if self.leave == "safe":
+            unsure = error is not None and not isinstance(error, LimitError)
+            if self.leave == "safe" or (self.leave == "standby" and unsure):
                 self.safe()
             elif self.leave == "standby":
                 self.standby()
         finally:
-            self.stand.close()
+            self.stand.close(library=self.leave == "safe")
 
     @property
     def simulated(self) -> bool:

@@ -27,7 +27,7 @@ def points(start_mt: float, turns: list[float], step_mt: float) -> Iterator[floa
     """Yield the set points of a ramp through `turns`, none further than `step_mt` from the last."""
     at = start_mt
     for turn in turns:
-        count = math.ceil(abs(turn - at) / step_mt - 1e-9)
+        count = 0 if turn == at else max(1, math.ceil(abs(turn - at) / step_mt - 1e-9))
         for index in range(1, count + 1):
             yield turn if index == count else at + (turn - at) * index / count
         at = turn

@@ -78,6 +78,8 @@ class Session:
         self.deadline: float | None = None
         self.clock: Clock = WallClock()
         self._instrument: Any = None
+        self._manager: Any = None
+        self._answered = False  # PyVISA-py opens a session where no one listens, too
 
     @property
     def instrument(self) -> Any:
@@ -89,14 +91,12 @@ class Session:
     def open(self) -> None:
         """Open the session. Raises `ConnectionFailed` saying what to check."""
         self.close()
+        self._answered = False
         try:
             self._instrument = self._construct()
-        except Exception as error:  # PyVISA-py raises a bare Exception where no one listens
-            raise ConnectionFailed(
-                f"{self.told()} cannot be reached: {_first_line(error)}. Check that it is on and "
-                "connected, that the resource is right, that its remote interface is on, and that "
-                f"no other program holds it. VISA library: {self.visa_library or 'default'}"
-            ) from error
+        except Exception as error:  # PyVISA-py raises a bare Exception for a host that is not there
+            raise ConnectionFailed(self._unreachable(_first_line(error))) from error
+        self._manager = getattr(self._instrument.adapter, "manager", None)
         self._set_timeout(self.timeout_s)
         self.lend_clock(self.clock)
 
@@ -116,6 +116,12 @@ class Session:
             instrument.adapter.connection.close()
         except (pyvisa.Error, OSError, AttributeError) as error:
             log.debug("closing %s: %s", self.told(), error)
+
+    def close_manager(self) -> None:
+        """Close the resource manager, and with it every session that its library has."""
+        manager, self._manager = self._manager, None
+        if manager is not None:
+            manager.close()
 
     def allow(self, timeout_s: float) -> None:
         """Let answers take up to `timeout_s`, if that is more than now."""
@@ -151,6 +157,7 @@ class Session:
         trace: TracebackType | None,
     ) -> None:
         if error is None or isinstance(error, InstrumentError):
+            self._answered = True
             return
         if isinstance(error, RuntimeError):
             raise InstrumentError(f"{self.told()}: {_first_line(error)}") from error
@@ -163,12 +170,22 @@ class Session:
             what = f"communication failed, {_first_line(error)}"
         else:
             what = f"unreadable reply or refused by its driver, {_first_line(error)}"
+        if not self._answered:
+            self.close()
+            raise ConnectionFailed(self._unreachable(what)) from error
         self.open()  # raises ConnectionFailed
         raise InstrumentError(f"{self.told()}: {what}; session opened anew") from error
 
     def told(self) -> str:
         """Return role, driver and resource for a message."""
         return f"{self.role} ({self.config.driver.partition(':')[2]} at {self.config.resource})"
+
+    def _unreachable(self, why: str) -> str:
+        return (
+            f"{self.told()} cannot be reached: {why}. Check that it is on and connected, that the "
+            "resource is right, that its remote interface is on, and that no other program holds "
+            f"it. VISA library: {self.visa_library or 'default'}"
+        )
 
     def _construct(self) -> Any:
         termination = {
@@ -184,7 +201,11 @@ class Session:
             # PyMeasure warns that it is not known whether some drivers speak SCPI.
             warnings.simplefilter("ignore", FutureWarning)
             return self.driver(
-                self.config.resource, visa_library=self.visa_library, **own, **defaults
+                self.config.resource,
+                visa_library=self.visa_library,
+                open_timeout=int(1e3 * self.config.timeout_s),
+                **own,
+                **defaults,
             )
 
     def _set_timeout(self, timeout_s: float) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -10,7 +10,7 @@ from magnon_lab.bench import roles
 from magnon_lab.bench.adapters import adapt
 from magnon_lab.bench.benchfile import BenchFile
 from magnon_lab.bench.clock import Clock, WallClock
-from magnon_lab.bench.errors import BenchError, BenchFileError
+from magnon_lab.bench.errors import BenchError, InstrumentError
 from magnon_lab.bench.session import Session
 
 Journal = Callable[[str, str, str, dict[str, Any]], None]
@@ -85,25 +85,26 @@ class Stand:
                 continue
             text = f"{found.identity}: {found.state}"
             lines.append(CheckLine(role, not found.hazards, "; ".join((text, *found.hazards))))
-        lines.extend(CheckLine("bench file", True, f"note: {note}") for note in self._notes())
+        lines.extend(
+            CheckLine("bench file", True, f"note: {note}") for note in self.bench_file.notes()
+        )
         return lines
 
     def refuse_hazards(self) -> None:
-        """Raise `BenchFileError` if an instrument was found in a state that must not be started."""
+        """Raise `InstrumentError` if an instrument was found so that it must not be started."""
         hazards = [
             f"{role}: {hazard}" for role, found in self.found.items() for hazard in found.hazards
         ]
         if hazards:
-            raise BenchFileError("the bench is not started. " + "; ".join(hazards))
+            raise InstrumentError("the bench is not started. " + "; ".join(hazards))
 
-    def close(self) -> None:
-        """Close all sessions."""
+    def close(self, library: bool = False) -> None:
+        """Close all sessions; with `library` also the VISA library's resource manager.
+
+        That ends a simulated laboratory of this process: the next bench finds a new one.
+        """
         for session in self.sessions.values():
             session.close()
-
-    def told(self, settings: Mapping[str, float]) -> dict[str, float]:
-        """Return settings as plain numbers for the journal."""
-        return {name: float(value) for name, value in settings.items()}
-
-    def _notes(self) -> list[str]:
-        return self.bench_file.notes()
+        if library:
+            for session in self.sessions.values():
+                session.close_manager()

@@ -35,9 +35,9 @@ class Switching:
         stand, turner = self.stand, self.turner
         stand.refuse_hazards()
         turner.forget()
-        self._told("analyser set up", lambda: stand.analyser.configure(stand.model.readout))
         self._told("attenuator to maximum", self._attenuator_to_maximum)
         self._told("generator off", self._generator_off)
+        self._told("analyser set up", lambda: stand.analyser.configure(stand.model.readout))
         self._told("trial sweep", self._trial_sweep)
         self._told("generator made a plain source", stand.generator.prepare)
         if stand.field is not None:
@@ -160,11 +160,17 @@ class Switching:
         return f"{found_v:g} V, {current_a:.3f} A", readback
 
     def _bias_off(self) -> Readback:
-        amplifier = self.stand.amplifier
+        amplifier, config = self.stand.amplifier, self.stand.model.roles.amplifier
         assert amplifier is not None
-        amplifier.switch_off()
+        assert config is not None
+        if amplifier.is_on():
+            amplifier.switch_off()
+            self.turner.settle(self.stand.model.settle.amplifier_s)
         current_a = amplifier.current_a()
-        return f"output off, {current_a:.3f} A", {"amplifier_current_a": current_a}
+        readback = {"amplifier_current_a": current_a}
+        if current_a > config.expected_current_a[0] / 10:
+            raise StepError(f"output off, but {current_a:.3f} A still flow", readback)
+        return f"output off, {current_a:.3f} A", readback
 
     def _field_to_zero(self) -> Readback:
         source = self.stand.field

@@ -56,11 +56,12 @@ class KepcoFieldSource(Adapter[FieldRole]):
             self.switch_off()
             on = False
         with self.session as supply:
-            if not on:
-                if voltage_mode:
-                    supply.operating_mode = "CURR"
-                self._require_current_mode(supply)
-                supply.current_setpoint = 0.0
+            if on:
+                return  # it carries current already: its range and compliance stay as they are
+            if voltage_mode:
+                supply.operating_mode = "CURR"
+            self._require_current_mode(supply)
+            supply.current_setpoint = 0.0
             supply.voltage_setpoint = self.config.compliance_v
             if hasattr(supply, "pin_current_range"):
                 supply.pin_current_range()  # else it glitches at a quarter of full scale

@@ -1,0 +1,85 @@
+"""A bench on the simulated laboratory, what went over its wires, and bench files to spoil."""
+
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import pyvisa
+import yaml
+
+from magnon_lab.bench import Bench, BenchFile
+
+SHIPPED = Path(__file__).parents[2] / "bench.yaml"
+
+
+@pytest.fixture(scope="session")
+def shipped() -> BenchFile:
+    return BenchFile.load(SHIPPED)
+
+
+@pytest.fixture
+def edited(shipped) -> Callable[..., BenchFile]:
+    """Return a maker of bench files: the shipped one with values at dotted keys replaced."""
+
+    def edit(changes: dict[str, object], remove: tuple[str, ...] = ()) -> BenchFile:
+        data = yaml.safe_load(shipped.text)
+        for key, value in changes.items():
+            *blocks, last = key.split(".")
+            block = data
+            for name in blocks:
+                block = block.setdefault(name, {})
+            block[last] = value
+        for key in remove:
+            *blocks, last = key.split(".")
+            block = data
+            for name in blocks:
+                block = block[name]
+            del block[last]
+        return BenchFile.parse(yaml.safe_dump(data, sort_keys=False), SHIPPED)
+
+    return edit
+
+
+class Wire:
+    """What was said to each instrument of an in-process simulated laboratory."""
+
+    def __init__(self, laboratory) -> None:
+        self.laboratory = laboratory
+
+    def clear(self) -> None:
+        self.laboratory.plant.wire.clear()
+
+    def sent(self, role: str | None = None) -> list[str]:
+        return [
+            data.decode("latin-1").strip()
+            for _, who, direction, data in self.laboratory.plant.wire
+            if direction == "<" and role in (None, who)
+        ]
+
+    def values(self, role: str, pattern: str) -> list[float]:
+        """Return the number that follows `pattern` in each message of a role."""
+        found = (
+            re.findall(pattern + r"[ =:]*(-?[\d.]+(?:[eE][-+]?\d+)?)", m) for m in self.sent(role)
+        )
+        return [float(value) for values in found for value in values]
+
+
+@pytest.fixture
+def manager(shipped) -> Iterator[pyvisa.ResourceManager]:
+    """A VISA resource manager on a laboratory that has just been powered up."""
+    manager = pyvisa.ResourceManager(shipped.visa_library)
+    yield manager
+    if manager.visalib.resource_manager is manager:
+        manager.close()
+
+
+@pytest.fixture
+def wire(manager) -> Wire:
+    return Wire(manager.visalib.laboratory)
+
+
+@pytest.fixture
+def bench(shipped, manager) -> Iterator[Bench]:
+    with Bench(shipped, seed=1) as bench:
+        yield bench

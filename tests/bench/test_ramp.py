@@ -1,0 +1,82 @@
+import itertools
+import math
+import time
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from magnon_lab.bench import InstrumentError
+from magnon_lab.bench.ramp import legs, points, ramp
+
+
+class Source:
+    """A field source that remembers when it was set to what."""
+
+    def __init__(self, start_mt: float) -> None:
+        self.time_s = 0.0
+        self.steps = [(0.0, start_mt)]
+
+    def field_set_mt(self) -> float:
+        return self.steps[-1][1]
+
+    def step_to(self, field_mt: float) -> None:
+        self.steps.append((self.time_s, field_mt))
+
+    def now(self) -> float:
+        return self.time_s
+
+    def sleep(self, seconds: float) -> None:
+        self.time_s += seconds
+
+
+def run(source: Source, target_mt: float, **changes: object) -> bool:
+    options = {"slew_mt_per_s": 20.0, "step_s": 0.05, "approach_mt": 2.0, "low_mt": 0.0}
+    return ramp(source, source, target_mt, **(options | changes))
+
+
+@settings(derandomize=True, deadline=None)
+@given(st.floats(0, 150), st.floats(0, 150), st.floats(0.1, 100), st.floats(0.025, 0.5))
+def test_a_ramp_ends_at_its_target_and_never_exceeds_the_slew_limit(
+    start, target, slew, step_s
+) -> None:
+    source = Source(start)
+    assert run(source, target, slew_mt_per_s=slew, step_s=step_s)
+    steps = source.steps
+    assert steps[-1][1] == target
+    assert all(0 <= field <= 150 for _, field in steps)
+    for (_, before), (_, after) in itertools.pairwise(steps):
+        assert abs(after - before) <= slew * step_s * (1 + 1e-6)
+    # The first step may come at once; every other waits, and so does what follows the last.
+    times = [at for at, _ in steps[1:]] + [source.time_s]
+    assert all(b - a >= step_s * (1 - 1e-9) for a, b in itertools.pairwise(times))
+
+
+def test_a_target_is_always_approached_from_below() -> None:
+    assert legs(0, 92, 2, 0) == [92]
+    assert legs(95, 92, 2, 0) == [90, 92]
+    assert legs(91, 92, 2, 0) == [92]
+    assert legs(5, 1, 2, 0) == [0, 1]  # not below the limit
+    assert legs(50, 0, 0, 0) == [0]
+    source = Source(95.0)
+    run(source, 92.0)
+    fields = [field for _, field in source.steps]
+    assert min(fields) == 90.0
+    assert fields[-1] == 92.0
+    assert fields[-2] < 92.0
+
+
+def test_no_move_needs_no_step() -> None:
+    assert list(points(92.0, [92.0], 1.0)) == []
+
+
+def test_a_ramp_can_be_stopped_where_it_is() -> None:
+    source = Source(0.0)
+    assert not run(source, 92.0, should_stop=lambda: len(source.steps) > 10)
+    assert source.field_set_mt() == pytest.approx(10.0)
+
+
+def test_a_ramp_out_of_time_says_where_it_stays() -> None:
+    with pytest.raises(InstrumentError, match="ramp to 92 mT is out of time; the field stays near"):
+        run(Source(0.0), 92.0, deadline=time.monotonic() - 1)
+    assert run(Source(0.0), 1.0, deadline=math.inf)

@@ -1,0 +1,98 @@
+import os
+import signal
+import threading
+
+import pytest
+
+from magnon_lab.bench.steps import Step, StepError, StepOutcome, run_steps, signals_deferred
+
+
+def silent(kind, phase, message, data) -> None:
+    pass
+
+
+def step(name: str, act) -> Step:
+    return Step(name, act, (), 1.0)
+
+
+def test_every_step_is_tried_whatever_the_others_did() -> None:
+    done = []
+
+    def fails():
+        done.append("fails")
+        raise KeyError("a bug, not even a bench error")
+
+    def half():
+        done.append("half")
+        raise StepError("current still flows", {"field_current_a": 1.5})
+
+    def works():
+        done.append("works")
+        return "off", {"drive_power_dbm": -60.0}
+
+    journal = []
+    outcomes = run_steps(
+        "safe",
+        [step("one", fails), step("two", half), step("three", works)],
+        lambda *entry: journal.append(entry),
+    )
+    assert done == ["fails", "half", "works"]
+    assert outcomes == [
+        StepOutcome("one", False, "KeyError: 'a bug, not even a bench error'"),
+        StepOutcome("two", False, "current still flows", {"field_current_a": 1.5}),
+        StepOutcome("three", True, "off", {"drive_power_dbm": -60.0}),
+    ]
+    assert [(kind, phase) for kind, phase, *_ in journal] == [
+        ("safe", "intent"),
+        ("safe", "outcome"),
+    ] * 3
+    assert journal[3][2] == "two: FAILED, current still flows"
+    assert journal[3][3] == {"ok": False, "field_current_a": 1.5}
+
+
+def test_a_journal_that_fails_does_not_keep_the_bench_from_becoming_safe() -> None:
+    def full(kind, phase, message, data) -> None:
+        raise OSError("no space left on device")
+
+    (outcome,) = run_steps("safe", [step("one", lambda: ("off", {}))], full)
+    assert outcome.ok
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_signals_wait_until_the_bench_is_safe(number) -> None:
+    came = []
+    before = signal.signal(number, lambda *_: came.append("now"))
+    try:
+        with signals_deferred():
+            os.kill(os.getpid(), number)
+            os.kill(os.getpid(), number)
+            assert came == []
+        assert came == ["now", "now"]
+    finally:
+        signal.signal(number, before)
+
+
+def test_ctrl_c_is_not_lost() -> None:
+    reached = []
+
+    def make_safe() -> None:
+        with signals_deferred():
+            os.kill(os.getpid(), signal.SIGINT)
+            reached.append("the last step")
+
+    with pytest.raises(KeyboardInterrupt):
+        make_safe()
+    assert reached == ["the last step"]
+
+
+def test_other_threads_make_safe_too() -> None:
+    reached = []
+
+    def work() -> None:
+        with signals_deferred():
+            reached.append("safe")
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert reached == ["safe"]

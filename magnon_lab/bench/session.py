@@ -164,13 +164,16 @@ class Session:
         if not isinstance(error, (pyvisa.Error, OSError, *GARBLED)):
             self.close()  # interrupted between question and answer: not to be believed either
             return
-        if isinstance(error, pyvisa.VisaIOError) and error.error_code == StatusCode.error_timeout:
-            what = f"no answer within {self.timeout_s:g} s"
-        elif isinstance(error, (pyvisa.Error, OSError)):
-            what = f"communication failed, {_first_line(error)}"
-        else:
+        # Our drivers raise ConnectionError itself for a reply that does not fit; sockets raise
+        # what is derived from it.
+        garbled = isinstance(error, GARBLED) or type(error) is ConnectionError
+        if garbled:
             what = f"unreadable reply or refused by its driver, {_first_line(error)}"
-        if not self._answered:
+        elif isinstance(error, pyvisa.VisaIOError) and error.error_code == StatusCode.error_timeout:
+            what = f"no answer within {self.timeout_s:g} s"
+        else:
+            what = f"communication failed, {_first_line(error)}"
+        if not (garbled or self._answered):
             self.close()
             raise ConnectionFailed(self._unreachable(what)) from error
         self.open()  # raises ConnectionFailed

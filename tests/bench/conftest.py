@@ -1,14 +1,20 @@
 """A bench on the simulated laboratory, what went over its wires, and bench files to spoil."""
 
+import contextlib
 import re
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import pyvisa
 import yaml
+from pymeasure.test import expected_protocol
 
 from magnon_lab.bench import Bench, BenchFile
+from magnon_lab.bench.adapters import adapt
+from magnon_lab.bench.session import Session
 
 SHIPPED = Path(__file__).parents[2] / "bench.yaml"
 
@@ -83,3 +89,35 @@ def wire(manager) -> Wire:
 def bench(shipped, manager) -> Iterator[Bench]:
     with Bench(shipped, seed=1) as bench:
         yield bench
+
+
+class StillClock:
+    """A clock that remembers what was slept."""
+
+    def __init__(self) -> None:
+        self.slept: list[float] = []
+
+    def now(self) -> float:
+        return sum(self.slept)
+
+    def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+
+
+@pytest.fixture
+def playing(edited) -> Callable[..., contextlib.AbstractContextManager[Any]]:
+    """Return a maker of role adapters over a driver that must say exactly what is expected."""
+
+    @contextlib.contextmanager
+    def play(role: str, driver: str, pairs: list[Any], changes: dict[str, object] | None = None):
+        model = edited({f"roles.{role}.driver": driver, **(changes or {})}).model
+        session = Session(role, getattr(model.roles, role), "")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)
+            with expected_protocol(session.driver, pairs) as instrument:
+                session._instrument = instrument
+                session.open = lambda: None  # a fault opens it anew: the same one, here
+                session.lend_clock(StillClock())
+                yield adapt(session, model)
+
+    return play

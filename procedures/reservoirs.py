@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,19 +13,13 @@ from magnon_lab.learning.reservoir import Floats, Knob, Measured
 if TYPE_CHECKING:
     import jax
 
-    from magnon_lab.bench import Bench, Measurement
+    from magnon_lab.bench import Measurement
     from magnon_lab.ring import Readout, RingModel
+
+    Measure = Callable[[Floats, tuple[str, ...], NDArray[np.int64]], Measurement]
 
 INSTRUMENT_STEPS = {"attenuation_db": 0.25}
 """Resolutions of instruments in silico, in the quantity's unit (Mini-Circuits RCDAT series)."""
-
-
-class CutShortError(Exception):
-    """The bench was told to stop before all settings were measured; `measurement` has the rest."""
-
-    def __init__(self, measurement: Measurement) -> None:
-        super().__init__(f"{len(measurement.numbers)} measurements were made before the stop")
-        self.measurement = measurement
 
 
 class RingReservoir:
@@ -92,40 +86,26 @@ class RingReservoir:
 class BenchReservoir:
     """The bench as a reservoir, simulated or real.
 
-    `on_measured` is given each finished `Measurement`, to be recorded. `options` go on to
-    `Bench.measure`. Raises `CutShortError` where `should_stop` ended a batch early.
+    `measure` takes settings (n, knobs), the knobs' names and numbers (n,) to a `Measurement`; it
+    is only called once the bench is open.
     """
 
     memoryless = True  # the bench opens the loop before each measurement
 
     def __init__(
         self,
-        bench: Bench,
+        measure: Measure,
         knobs: Sequence[Knob],
-        should_stop: Callable[[], bool] = lambda: False,
-        on_measured: Callable[[Measurement], None] | None = None,
-        **options: Any,
+        frequencies_hz: Floats,
     ) -> None:
         self.knobs = tuple(knobs)
-        self.frequencies_hz: Floats = np.asarray(bench.frequencies_hz, np.float64)
-        self._bench = bench
-        self._should_stop = should_stop
-        self._on_measured = on_measured
-        self._options = options
+        self.frequencies_hz = frequencies_hz
+        self._names = tuple(knob.name for knob in knobs)
+        self._measure = measure
 
     def __call__(self, settings: Floats, numbers: NDArray[np.int64]) -> Measured:
         """Measure settings (n, knobs) in physical units under numbers (n,)."""
-        measurement = self._bench.measure(
-            settings,
-            knobs=tuple(knob.name for knob in self.knobs),
-            numbers=numbers,
-            should_stop=self._should_stop,
-            **self._options,
-        )
-        if self._on_measured is not None:
-            self._on_measured(measurement)
-        if not measurement.complete:
-            raise CutShortError(measurement)
+        measurement = self._measure(settings, self._names, numbers)
         return Measured(
             measurement.requested,
             measurement.realised,

@@ -41,7 +41,7 @@ def read_npz(path: Path) -> tuple[NDArray[np.float64], NDArray[np.int64], list[s
     x = x.reshape(len(x), -1).astype(np.float64)
     if y.shape != (len(x),):
         raise TaskError(f"{path}: y has shape {y.shape}; x {x.shape} needs y ({len(x)},)")
-    return x, _labels(path, y), [f"column {i}" for i in range(x.shape[1])]
+    return x, _labels(path, y), [f"column {i + 1}" for i in range(x.shape[1])]
 
 
 def read_csv(path: Path, label: str) -> tuple[NDArray[np.float64], NDArray[np.int64], list[str]]:

@@ -1,0 +1,36 @@
+"""The command `magnon-lab` and its groups."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from magnon_lab import __version__
+from magnon_lab.cli import bench, procedures, run, runs
+
+app = typer.Typer(
+    name="magnon-lab",
+    help="Run the bench of a magnonic auto-oscillation ring, and train networks through it.",
+    no_args_is_help=True,
+    pretty_exceptions_show_locals=False,
+)
+app.command("run")(run.run)
+app.add_typer(runs.app, name="runs")
+app.add_typer(bench.app, name="bench")
+app.add_typer(procedures.app, name="procedures")
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    """Run the bench of a magnonic auto-oscillation ring, and train networks through it."""

@@ -1,0 +1,128 @@
+"""Pass a split of the data through a trained network, on the bench."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, ClassVar
+
+from pymeasure.experiment import ListParameter, Parameter
+
+from magnon_lab.bench import QUANTITIES
+from magnon_lab.learning.names import SPLITS
+from magnon_lab.runs import RunError
+from procedures.base import CutShortError
+from procedures.network import NetworkProcedure
+from procedures.training import check_knob_box, chosen_knobs, make_reservoir, make_trainer
+
+
+class Evaluate(NetworkProcedure):
+    """Measure how a trained run does on a split, with the settings that it was trained at.
+
+    Held quantities that are not set here are those of the training, then those of the bench file.
+    """
+
+    trained = Parameter(
+        "Trained run",
+        default="latest",
+        description="latest, an id, a unique part of it, or a path.",
+    )
+    split = ListParameter("Split", choices=list(SPLITS), default="test")
+    reservoir = ListParameter(
+        "Reservoir",
+        choices=["as trained", "bench", "model", "none"],
+        default="as trained",
+        description="bench: the instruments; model: the ring in silico; none: the ring taken out.",
+    )
+
+    DATA_COLUMNS: ClassVar[list[str]] = ["Step", "Loss", "Accuracy", "Ring measurements"]
+
+    _values: dict[str, Any]
+    _checkpoint: bytes
+
+    @property
+    def uses_bench(self) -> bool:
+        """Whether instruments are needed."""
+        kind = self._values["reservoir"] if self.reservoir == "as trained" else self.reservoir
+        return bool(kind == "bench")
+
+    def held(self) -> dict[str, float]:
+        """Return every quantity: of the bench file, then of the training, then as set here."""
+        held = super().held()
+        for name in QUANTITIES:
+            trained = float(self._values.get(name) or math.nan)
+            if math.isfinite(trained) and not math.isfinite(getattr(self, name)):
+                held[name] = trained
+        return held
+
+    def validate(self) -> None:
+        """Find the trained run and build its network anew; refuse what breaks a limit."""
+        from magnon_lab.learning.tasks import make_task
+        from magnon_lab.learning.trainer import state_from_bytes
+
+        self._values, self._checkpoint, identity = self._read_trained()
+        super().validate()
+        bench_file, held = self.context.bench_file, self.held()
+        names = chosen_knobs(bench_file, self._values["knobs"])
+        check_knob_box(bench_file, names, held)
+        seed = int(self._values["seed"])
+        task = make_task(self._values["task"], seed, label=self._values["label"])
+        kind = self._values["reservoir"] if self.reservoir == "as trained" else self.reservoir
+        self.through = make_reservoir(kind, bench_file, names, held, seed, self.measure_on_bench)
+        self.trainer = make_trainer(
+            {**self._values, "decay_steps": self._values["decay"] == "cosine"},
+            task,
+            self.through,
+            bench_file.readout.bins,
+        )
+        try:
+            self._state = state_from_bytes(self.trainer, self._checkpoint)
+        except ValueError as error:
+            raise ValueError(
+                f"trained = {self.trained!r}: run {identity} does not fit this bench file: {error}"
+            ) from error
+
+    def _read_trained(self) -> tuple[dict[str, Any], bytes, str]:
+        run = self.context.runs.find(self._last_training() or self.trained)
+        try:
+            info, checkpoint = run.info(), run.last_checkpoint()
+            identity = run.id
+        finally:
+            run.close()
+        if info["procedure"] != "train" or checkpoint is None:
+            raise RunError(
+                f"trained = {self.trained!r}: run {identity} ({info['procedure']}) "
+                "holds no trained network"
+            )
+        return dict(info["configuration"]), checkpoint[1], identity
+
+    def _last_training(self) -> str | None:
+        """Return the id of the latest run that trained, where "latest" is asked for."""
+        if self.trained != "latest":
+            return None
+        trainings = [one for one in self.context.runs.list() if one.procedure == "train"]
+        if not trainings:
+            raise RunError(f"trained = 'latest': {self.context.runs.path} holds no training")
+        return str(trainings[-1].folder)
+
+    def execute(self) -> None:
+        """Measure the split and record loss, accuracy and confusion."""
+        self.trainer.compile()  # before any output goes on
+        if self.uses_bench:
+            self.bench.start(self.held())
+        try:
+            state, evaluation = self.score(self._state, self.split)
+            self.record_final(state, evaluation)
+        except CutShortError:
+            return
+        finally:
+            self.run_file.record_measurements(self.take_blocks())
+        self.emit(
+            "results",
+            {
+                "Step": int(state.step),
+                "Loss": evaluation.loss,
+                "Accuracy": evaluation.accuracy,
+                "Ring measurements": self.measured,
+            },
+        )
+        self.emit("progress", 100.0)

@@ -1,0 +1,57 @@
+"""One trace of the ring at given settings."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import numpy as np
+from pymeasure.experiment import IntegerParameter
+
+from procedures.base import RingProcedure, block_of, refuse_overload
+
+
+class Spectrum(RingProcedure):
+    """Set the ring up, sweep, and record the trace; several times for its scatter."""
+
+    repeats = IntegerParameter(
+        "Repeats", default=1, minimum=1, maximum=100_000, description="Traces to take."
+    )
+
+    DATA_COLUMNS: ClassVar[list[str]] = ["Frequency (Hz)", "Power (dBm)", "Repeat"]
+    _mean_dbm: np.ndarray | None = None
+
+    def execute(self) -> None:
+        """Start the bench, take the traces, write each as it comes."""
+        held = self.held()
+        self.bench.start(held)
+        settings = np.array([list(held.values())])
+        traces = []
+        for repeat in range(self.repeats):
+            measurement = self.measure(settings, tuple(held))
+            self.run_file.record_measurements(block_of(measurement, "spectrum"))
+            refuse_overload(measurement)
+            if not measurement.complete:
+                break
+            traces.append(measurement.traces_dbm[0])
+            self.emit(
+                "batch results",
+                {
+                    "Frequency (Hz)": measurement.frequencies_hz.tolist(),
+                    "Power (dBm)": measurement.traces_dbm[0].tolist(),
+                    "Repeat": [repeat] * len(measurement.frequencies_hz),
+                },
+            )
+            self.emit("progress", 100 * (repeat + 1) / self.repeats)
+            if self.context.stop.is_set() or self.should_stop():
+                break
+        if traces:
+            self._mean_dbm = np.mean(traces, axis=0)
+
+    def summary(self) -> dict[str, Any]:
+        """Return the counts, and the strongest line of the mean trace."""
+        result = super().summary()
+        if self._mean_dbm is not None:
+            peak = int(np.argmax(self._mean_dbm))
+            result["peak_frequency_hz"] = float(self.bench.frequencies_hz[peak])
+            result["peak_power_dbm"] = float(self._mean_dbm[peak])
+        return result

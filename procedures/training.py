@@ -1,0 +1,142 @@
+"""From a procedure's parameters to what learns: the task, the reservoir and the trainer.
+
+Shared by `train`, which starts from parameters, and `evaluate`, which reads them from a run file.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from magnon_lab.bench import BenchFile
+
+if TYPE_CHECKING:
+    from magnon_lab.learning.reservoir import Reservoir
+    from magnon_lab.learning.tasks import Task
+    from magnon_lab.learning.trainer import Trainer
+    from procedures.reservoirs import Measure
+
+
+def chosen_knobs(bench_file: BenchFile, text: str) -> tuple[str, ...]:
+    """Return the knobs that `text` names, separated by commas.
+
+    Raises `ValueError` for a knob without a range in the bench file.
+    """
+    names = tuple(name.strip() for name in text.split(",") if name.strip())
+    for name in names:
+        if name not in bench_file.knobs:
+            raise ValueError(
+                f"knobs: {name!r} has no range under `knobs` in bench file {bench_file.path} "
+                f"(it has {', '.join(bench_file.knobs) or 'none'})"
+            )
+    if not names or len(set(names)) != len(names):
+        raise ValueError(f"knobs: {text!r} must name at least one knob, none twice")
+    return names
+
+
+def check_knob_box(
+    bench_file: BenchFile, names: tuple[str, ...], held: Mapping[str, float]
+) -> None:
+    """Refuse a box of knobs of which a corner breaks a limit. Raises `LimitError`."""
+    ends = [(bench_file.knobs[name].low, bench_file.knobs[name].high) for name in names]
+    for corner in itertools.product(*ends):
+        bench_file.check_settings({**held, **dict(zip(names, corner, strict=True))})
+
+
+def make_reservoir(
+    kind: str,
+    bench_file: BenchFile,
+    names: tuple[str, ...],
+    held: Mapping[str, float],
+    seed: int,
+    measure: Measure,
+) -> Reservoir:
+    """Return what stands between the digital blocks: `bench`, `model` (in silico) or `none`."""
+    from magnon_lab.learning.identity import IdentityReservoir
+    from magnon_lab.learning.reservoir import Knob
+    from procedures.reservoirs import BenchReservoir, RingReservoir
+    from procedures.ring_model import load_ring
+
+    knobs: tuple[Knob, ...] = tuple(
+        Knob(name, bench_file.knobs[name].low, bench_file.knobs[name].high, bench_file.step(name))
+        for name in names
+    )
+    if kind == "none":
+        return IdentityReservoir(knobs)
+    if kind == "bench":
+        return BenchReservoir(measure, knobs, bench_file.frequencies_hz)
+    model, readout = load_ring(bench_file, seed)
+    rest = {name: value for name, value in held.items() if name not in names}
+    steps = {name: bench_file.step(name) for name in held}
+    return RingReservoir(model, readout, knobs, rest, steps)
+
+
+def make_trainer(values: Mapping[str, Any], task: Task, reservoir: Reservoir, bins: int) -> Trainer:
+    """Return the trainer that `values`, the parameters of `train`, describe.
+
+    Raises `ValueError` that names the parameter, its value and what is allowed.
+    """
+    import jax
+
+    from magnon_lab.learning.estimators import make_estimator
+    from magnon_lab.learning.identity import IdentityReservoir
+    from magnon_lab.learning.names import ESTIMATORS
+    from magnon_lab.learning.network import make_network
+    from magnon_lab.learning.optimisers import make_optimiser
+    from magnon_lab.learning.trainer import Trainer
+
+    taken_out = isinstance(reservoir, IdentityReservoir)
+    seed, shots = int(values["seed"]), int(values["shots"])
+    name = str(values["estimator"])
+    if name == "ridge":
+        name = "input"  # never asked: the ridge readout uses the trainer's forward pass alone
+    own = ESTIMATORS[name].defaults
+    given = {
+        "count": values["directions"],
+        "sides": values["sides"],
+        "directions": values["distribution"],
+        "size": values["perturbation"],
+    }
+    settings = {
+        key: value for key, value in given.items() if key in own and value not in (0, "own")
+    }
+    network = make_network(
+        str(values["network"]),
+        inputs=task.inputs,
+        classes=len(task.classes),
+        shots=shots,
+        knobs=len(reservoir.knobs),
+        bins=len(reservoir.knobs) if taken_out else bins,
+        key=jax.random.key(seed),
+        hidden=widths("hidden", values["hidden"]),
+        post_hidden=widths("post_hidden", values["post_hidden"]),
+    )
+    return Trainer(
+        network=network,
+        estimator=make_estimator(name, **settings),
+        optimiser=make_optimiser(
+            str(values["optimiser"]),
+            float(values["learning_rate"]),
+            decay_steps=int(values["decay_steps"]),
+        ),
+        task=task,
+        reservoir=reservoir,
+        shots=shots,
+        bins=0 if taken_out else bins,
+        batch_size=int(values["batch_size"]),
+        seed=seed,
+        penalty=float(values["penalty"]),
+        calibration_measurements=int(values["calibration"]),
+    )
+
+
+def widths(name: str, text: str) -> tuple[int, ...]:
+    """Return the widths of hidden layers that `text` lists, as in "64, 32". Raises `ValueError`."""
+    try:
+        found = tuple(int(part) for part in str(text).split(",") if part.strip())
+    except ValueError as error:
+        raise ValueError(f"{name}: {text!r} is not a list of whole numbers") from error
+    if any(width < 1 for width in found):
+        raise ValueError(f"{name}: {text!r} holds a width below 1")
+    return found

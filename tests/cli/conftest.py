@@ -1,0 +1,117 @@
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from magnon_lab.bench.benchfile import shipped_path
+from magnon_lab.cli.app import app
+from magnon_lab.cli.run import use_compilation_cache
+
+
+@dataclass
+class Told:
+    """What a command left behind: exit code, its last line as JSON, what it said on stderr."""
+
+    code: int
+    json: dict[str, Any]
+    stdout: str
+    stderr: str
+
+
+Command = Callable[..., Told]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _compiled_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """One compilation cache for all runs of the session, so that only the first compiles."""
+    kept = dict(os.environ)
+    os.environ["XDG_CACHE_HOME"] = str(tmp_path_factory.mktemp("cache"))
+    use_compilation_cache()
+    yield
+    os.environ.clear()
+    os.environ.update(kept)
+
+
+@pytest.fixture
+def command() -> Command:
+    """Call `magnon-lab` with these words, in this process."""
+
+    def call(*words: object) -> Told:
+        result = CliRunner().invoke(app, [str(word) for word in words])
+        if result.exception is not None and not isinstance(result.exception, SystemExit):
+            raise result.exception
+        lines = result.stdout.strip().splitlines()
+        last = json.loads(lines[-1]) if "--json" in words and lines else {}
+        return Told(result.exit_code, last, result.stdout, result.stderr)
+
+    return call
+
+
+def changed_bench(folder: Path, change: Callable[[str], str]) -> Path:
+    """Write the shipped bench file, changed, into `folder`."""
+    path = folder / "changed.yaml"
+    library = shipped_path().parent / "sim_instruments.yaml"
+    text = shipped_path().read_text().replace("sim_instruments.yaml@", f"{library}@")
+    changed = change(text)
+    assert changed != text
+    path.write_text(changed)
+    return path
+
+
+@pytest.fixture
+def bench_with_all_knobs(tmp_path: Path) -> Path:
+    """Return the shipped bench with field and amplifier voltage among the knobs."""
+    slow = "  field_mt: {from: 91, to: 92}\n  amplifier_voltage_v: {from: 11, to: 12}\n"
+    return changed_bench(tmp_path, lambda text: text.replace("\nhold:", f"{slow}\nhold:"))
+
+
+@dataclass
+class Served:
+    """A laboratory served by another process."""
+
+    bench: Path
+    resources: dict[str, str]
+    process: subprocess.Popen[str]
+
+
+@contextlib.contextmanager
+def _serve(folder: Path, pace: str) -> Iterator[Served]:
+    bench = folder / "served.yaml"
+    words = ["bench", "serve", "--json", "--pace", pace, "--seed", "7", "--write-bench", bench]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "magnon_lab.cli", *map(str, words)],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    try:
+        yield Served(bench, json.loads(process.stdout.readline()), process)
+    finally:
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(20) == 0
+        process.stdout.close()
+
+
+@pytest.fixture
+def served(tmp_path: Path) -> Iterator[Served]:
+    """Serve a laboratory, on its own clock, from a process of its own."""
+    with _serve(tmp_path, "virtual") as laboratory:
+        yield laboratory
+
+
+@pytest.fixture
+def served_in_real_time(tmp_path: Path) -> Iterator[Served]:
+    """Serve a laboratory that takes the time that it would take."""
+    with _serve(tmp_path, "real") as laboratory:
+        yield laboratory

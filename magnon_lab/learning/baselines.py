@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -14,7 +16,7 @@ from magnon_lab.learning.loop import evaluate, train
 from magnon_lab.learning.network import make_network
 from magnon_lab.learning.optimisers import make_optimiser
 from magnon_lab.learning.reports import Evaluation
-from magnon_lab.learning.reservoir import Knob, Reservoir
+from magnon_lab.learning.reservoir import Knob, Measured, Request
 from magnon_lab.learning.state import TrainerState
 from magnon_lab.learning.tasks import Task
 from magnon_lab.learning.trainer import Trainer
@@ -23,23 +25,24 @@ STRENGTHS = np.logspace(-3, 4, 15)
 
 
 def ridge(
-    trainer: Trainer, reservoir: Reservoir, *, state: TrainerState | None = None
+    trainer: Trainer,
+    answer: Callable[[Request], Measured],
+    *,
+    state: TrainerState | None = None,
 ) -> tuple[TrainerState, Evaluation]:
     """Return the closed-form readout's evaluation on the test split, with a pre-layer as it is.
 
-    The pre-layer is that of `state`, by default the random one that training would start from. All
-    three splits are measured once and counted; the validation split chooses the strength.
+    `answer` measures what a request asks for. The pre-layer is that of `state`, by default the
+    random one that training would start from. All three splits are measured once and counted;
+    the validation split chooses the strength.
     """
     state = trainer.init() if state is None else state
     if not state.calibrated:
         request = trainer.ask(state)
-        state, _ = trainer.tell(state, request, reservoir(request.settings, request.numbers))
+        state, _ = trainer.tell(state, request, answer(request))
     features: dict[str, NDArray[np.float32]] = {}
     for split in ("train", "validation", "test"):
-        measured = [
-            reservoir(request.settings, request.numbers)
-            for request in trainer.evaluate_ask(state, split)
-        ]
+        measured = [answer(request) for request in trainer.evaluate_ask(state, split)]
         traces = np.concatenate([part.traces for part in measured])
         scaled = trainer.features.scaled(jnp.asarray(traces), state.scale)
         features[split] = np.asarray(scaled).reshape(-1, trainer.problem.shots * scaled.shape[1])

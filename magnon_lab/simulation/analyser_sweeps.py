@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from magnon_lab.simulation.analyser_settings import AnalyserSettings
+from magnon_lab.simulation.instrument import Program
 from magnon_lab.simulation.plant import Readout
 from magnon_lab.simulation.traces import DETECTORS, EMPTY_DBM, Array, fold
 
@@ -56,6 +57,12 @@ class AnalyserSweeps(AnalyserSettings):
         self._owed = False
         self._overload = self._damaging = False
         self._stream = Stream(self.clock.now())
+
+    def compile(self, message: str) -> Program:
+        """Return the steps of a message; what is swept by now is kept before settings change."""
+        if self._set is not None and not self.busy():
+            self._settle_set(self.clock.now())
+        return super().compile(message)
 
     def settings_changed(self, clears: bool = False) -> None:
         """Restart what is running, since its settings have changed."""

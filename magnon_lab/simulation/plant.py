@@ -176,6 +176,10 @@ class Plant:
         self._sweeps = 0
         self._draws: Counter[str] = Counter()
 
+    def use_ring(self, ring: Ring) -> None:
+        """Put another ring behind the instruments."""
+        self._ring, self._own_ring = ring, False
+
     def rekey(self, seed: int) -> None:
         """Take another seed for all noise; counts start anew."""
         self.seed = seed

@@ -69,7 +69,7 @@ class Bench:
             self._switching.drive_on = self.stand.generator.is_on()
         except BaseException:
             # Nothing was switched by us; what was on before stays as it was found.
-            self.stand.close(library=True)
+            self.stand.close()
             raise
         return self
 

@@ -114,7 +114,7 @@ class FieldSource(Instrument, Protocol):
         """Make it a current source under our control, whatever it was found as, without a jump."""
 
     def switch_on(self) -> None:
-        """Switch the output on at zero current and verify it."""
+        """Switch the output, taken over before, on at zero current and verify it."""
 
     def switch_off(self) -> None:
         """Switch the output off and verify it; refused while current flows."""

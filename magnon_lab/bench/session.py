@@ -6,6 +6,7 @@ import difflib
 import importlib
 import inspect
 import logging
+import socket
 import time
 import warnings
 from collections.abc import Iterator
@@ -98,6 +99,7 @@ class Session:
             raise ConnectionFailed(self._unreachable(_first_line(error))) from error
         self._manager = getattr(self._instrument.adapter, "manager", None)
         self._set_timeout(self.timeout_s)
+        _send_at_once(self._instrument.adapter.connection)
         self.lend_clock(self.clock)
 
     def lend_clock(self, clock: Clock) -> None:
@@ -215,6 +217,17 @@ class Session:
         connection = getattr(self._instrument.adapter, "connection", None)
         if connection is not None:
             connection.timeout = 1e3 * timeout_s
+
+
+def _send_at_once(connection: Any) -> None:
+    """Switch Nagle's algorithm off, which keeps a second message back for 40 ms.
+
+    PyVISA-py has VI_ATTR_TCPIP_NODELAY but refuses to set it (0.8), so its socket is asked itself.
+    """
+    sessions = getattr(getattr(connection, "visalib", None), "sessions", {})
+    link = getattr(sessions.get(getattr(connection, "session", None)), "interface", None)
+    if isinstance(link, socket.socket) and link.type == socket.SOCK_STREAM:
+        link.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
 def _first_line(error: BaseException) -> str:

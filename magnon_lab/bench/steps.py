@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from types import FrameType
 
+from magnon_lab.bench.errors import BenchError
 from magnon_lab.bench.session import Session
 from magnon_lab.bench.stand import Journal
 
@@ -55,7 +56,7 @@ def _run(kind: str, step: Step, journal: Journal) -> StepOutcome:
         with contextlib.ExitStack() as stack:
             for session in step.sessions:
                 stack.enter_context(session.within(step.timeout_s))
-            text, readback = step.act()
+            text, readback = _act(step)
         outcome = StepOutcome(step.name, True, text, readback)
     except StepError as error:
         outcome = StepOutcome(step.name, False, str(error), error.readback)
@@ -69,6 +70,15 @@ def _run(kind: str, step: Step, journal: Journal) -> StepOutcome:
         {"ok": outcome.ok, **outcome.readback},
     )
     return outcome
+
+
+def _act(step: Step) -> tuple[str, dict[str, float]]:
+    try:
+        return step.act()
+    except BenchError:
+        # The session may have been broken for long, and is opened anew by now: once more, in what
+        # is left of the step's time.
+        return step.act()
 
 
 def _tell(journal: Journal, kind: str, phase: str, message: str, data: dict[str, object]) -> None:

@@ -34,7 +34,6 @@ class Switching:
         """
         stand, turner = self.stand, self.turner
         stand.refuse_hazards()
-        turner.forget()
         self._told("attenuator to maximum", self._attenuator_to_maximum)
         self._told("generator off", self._generator_off)
         self._told("analyser set up", lambda: stand.analyser.configure(stand.model.readout))

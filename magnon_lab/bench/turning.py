@@ -120,19 +120,30 @@ class Turner:
     def move_field(self, target_mt: float, should_stop: ShouldStop | None = None) -> bool:
         """Ramp the field and read it back; False if `should_stop` ended the ramp.
 
-        Raises `InstrumentError` if supply or probe do not agree with the target.
+        A field that was ramped to the same target before, and is still set so, is only read back:
+        it was approached from the right side. Raises `InstrumentError` if supply or probe do not
+        agree with the target.
         """
         config = self._field_role()
         journal = self.stand.journal
+        agree_mt = config.agree_a * abs(config.mt_per_a)
         journal("ramp", "intent", f"field to {target_mt:g} mT", {"field_mt": target_mt})
-        if not self.ramp_field(target_mt, config.approach_mt, should_stop):
+        if not self._stands_at(target_mt, agree_mt) and not self.ramp_field(
+            target_mt, config.approach_mt, should_stop
+        ):
             journal("ramp", "outcome", "field ramp stopped on the way", {})
             return False
         self.settle(self.stand.model.settle.field_s)
-        found_mt = self._field_read_back(target_mt, config.agree_a * abs(config.mt_per_a))
+        found_mt = self._field_read_back(target_mt, agree_mt)
         self.requested["field_mt"], self.realised["field_mt"] = target_mt, found_mt
         journal("ramp", "outcome", f"field reads {found_mt:.3f} mT", {"field_mt": found_mt})
         return True
+
+    def _stands_at(self, target_mt: float, agree_mt: float) -> bool:
+        source = self.stand.field
+        if source is None or self.requested.get("field_mt") != target_mt:
+            return False
+        return abs(source.field_set_mt() - target_mt) <= agree_mt
 
     def ramp_field(
         self,

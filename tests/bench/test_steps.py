@@ -4,6 +4,7 @@ import threading
 
 import pytest
 
+from magnon_lab.bench import InstrumentError
 from magnon_lab.bench.steps import Step, StepError, StepOutcome, run_steps, signals_deferred
 
 
@@ -48,6 +49,28 @@ def test_every_step_is_tried_whatever_the_others_did() -> None:
     ] * 3
     assert journal[3][2] == "two: FAILED, current still flows"
     assert journal[3][3] == {"ok": False, "field_current_a": 1.5}
+
+
+def test_a_step_over_a_broken_session_is_tried_once_more() -> None:
+    tries = []
+
+    def broken_at_first():
+        tries.append(1)
+        if len(tries) == 1:
+            raise InstrumentError("session opened anew")
+        return "off", {}
+
+    def broken():
+        tries.append(1)
+        raise InstrumentError("session opened anew")
+
+    assert run_steps("safe", [step("one", broken_at_first)], silent) == [
+        StepOutcome("one", True, "off")
+    ]
+    tries.clear()
+    (outcome,) = run_steps("safe", [step("one", broken)], silent)
+    assert not outcome.ok
+    assert len(tries) == 2
 
 
 def test_a_journal_that_fails_does_not_keep_the_bench_from_becoming_safe() -> None:

@@ -73,7 +73,6 @@ class KepcoFieldSource(Adapter[FieldRole]):
         """See `FieldSource`."""
         if self.is_on():
             return
-        self.take_over()
         with self.session as supply:
             self._require_current_mode(supply)
             set_a = number(supply.current_setpoint, "current set point")

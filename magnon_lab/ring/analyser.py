@@ -26,6 +26,8 @@ _REACH_RBW = 2.7
 _LOBE_BINS = 6
 """Half width of the window's main lobe in bins: the farthest that a bin's power is moved."""
 _DARK_DBM = -250.0
+_DARK_MW = 1e-13
+"""Power of a bin, behind the amplifier, that no floor lets through: it is not asked where it lies."""
 
 
 class Scale(NamedTuple):
@@ -100,7 +102,7 @@ def spectrum(record: Array, sample_hz: Array) -> tuple[Array, Array]:
     power = plain.real**2 + plain.imag**2
     # For a Gaussian window the line that fills a bin lies Im(X_slope/X) from the bin's centre, in
     # units of one over the window's standard deviation.
-    moved = (sloped.imag * plain.real - sloped.real * plain.imag) / (power + 1e-30)
+    moved = (sloped.imag * plain.real - sloped.real * plain.imag) / (power + _DARK_MW)
     moved = jnp.clip(moved * (_WINDOW_WIDTH / (2 * np.pi)), -_LOBE_BINS, _LOBE_BINS)
     bins = (np.arange(samples) - samples // 2).astype(record.dtype)
     return (bins + moved) * (sample_hz / samples), power
@@ -161,12 +163,14 @@ def trace(
     bins, dtype = len(seen.power_mw), seen.power_mw.dtype
     place = scale.start_hz + scale.step_hz * jnp.arange(points, dtype=dtype)
     nearest = (place - seen.middle_hz) * (bins / seen.wide_hz) + bins // 2
-    index = jnp.round(nearest).astype(jnp.int32)[:, None] + jnp.arange(-reach, reach + 1)
-    held = (index >= 0) & (index < bins)
-    index = jnp.clip(index, 0, bins - 1)
-    away = place[:, None] - (seen.middle_hz + seen.frequency_hz[index])
+    first = jnp.clip(jnp.round(nearest).astype(jnp.int32), 0, bins - 1)
+    # Bins of power 0 either side, so that each point sees its `reach` bins as one slice.
+    padded = jnp.pad(jnp.stack([seen.frequency_hz, seen.power_mw]), ((0, 0), (reach, reach)))
+    slices = jax.vmap(lambda at: jax.lax.dynamic_slice(padded, (0, at), (2, 2 * reach + 1)))
+    near_hz, near_mw = jnp.moveaxis(slices(first), 1, 0)
+    away = place[:, None] - (seen.middle_hz + near_hz)
     drawn = _shape(away, scale.step_hz, scale.rbw_hz, detector)
-    signal = jnp.sum(jnp.where(held, drawn * seen.power_mw[index], 0.0), axis=1)
+    signal = jnp.sum(drawn * near_mw, axis=1)
     aside = _shape(place - outside.frequency_hz, scale.step_hz, scale.rbw_hz, detector)
     signal = signal + outside.power_mw * aside
     coupled_db = -(p.wiring.analyser_coupler_db + p.wiring.analyser_cable_db)

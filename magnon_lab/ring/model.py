@@ -228,7 +228,7 @@ class RingModel:
         """Return traces (n, points) in dBm of settings (n, 5): pure, jittable, differentiable.
 
         It computes in the precision of `settings`. With `one_field` the field of the first row
-        stands for all, which is quicker.
+        stands for all and has no gradient: several times quicker where the field is held.
         """
         settings = jnp.asarray(settings)
         kind = self._kind(readout)
@@ -240,16 +240,19 @@ class RingModel:
         state = loop.reset_state(self.parameters, settings.dtype)
         seed = jnp.uint32(self.seed & 0xFFFFFFFF)
 
-        def one(row: Array, number: Array, time_s: Array, field_mt: Array) -> Array:
+        held = jax.lax.stop_gradient(rows[0, 3])
+
+        def one(given: tuple[Array, Array, Array]) -> Array:
+            row, number, time_s = given
             moment = measurement.Moment(seed, number, time_s, state)
-            return measurement.measure(kind, self._laboratory, row, field_mt, scale, moment)[0]
+            field = held if one_field else row[3]
+            return measurement.measure(kind, self._laboratory, row, field, scale, moment)[0]
 
         times = jnp.asarray(times, settings.dtype)
-        field = rows[0, 3] if one_field else rows[:, 3]
-        across = (0, 0, 0, None if one_field else 0)
-        return jax.vmap(one, in_axes=across)(
-            rows, jnp.asarray(numbers).astype(jnp.uint32), times, field
-        )
+        given = (rows, jnp.asarray(numbers).astype(jnp.uint32), times)
+        # Chunk by chunk, each followed anew on the way back: what a whole batch would keep for its
+        # gradient fits no cache.
+        return jax.lax.map(jax.checkpoint(one), given, batch_size=_CHUNK)
 
     def mode_frequencies_hz(self, field_mt: float) -> NDArray[np.float64]:
         """Return the ring's mode frequencies in Hz within the simulated band, lowest first."""

@@ -27,7 +27,7 @@ _LOBE_BINS = 6
 """Half width of the window's main lobe in bins: the farthest that a bin's power is moved."""
 _DARK_DBM = -250.0
 _DARK_MW = 1e-13
-"""Power of a bin, behind the amplifier, that no floor lets through: it is not asked where it lies."""
+"""Bins of less power, behind the amplifier, are below any floor and stay where they are."""
 
 
 class Scale(NamedTuple):
@@ -166,8 +166,11 @@ def trace(
     first = jnp.clip(jnp.round(nearest).astype(jnp.int32), 0, bins - 1)
     # Bins of power 0 either side, so that each point sees its `reach` bins as one slice.
     padded = jnp.pad(jnp.stack([seen.frequency_hz, seen.power_mw]), ((0, 0), (reach, reach)))
-    slices = jax.vmap(lambda at: jax.lax.dynamic_slice(padded, (0, at), (2, 2 * reach + 1)))
-    near_hz, near_mw = jnp.moveaxis(slices(first), 1, 0)
+
+    def near(at: Array) -> Array:
+        return jax.lax.dynamic_slice_in_dim(padded, at, 2 * reach + 1, axis=1)
+
+    near_hz, near_mw = jnp.moveaxis(jax.vmap(near)(first), 1, 0)
     away = place[:, None] - (seen.middle_hz + near_hz)
     drawn = _shape(away, scale.step_hz, scale.rbw_hz, detector)
     signal = jnp.sum(drawn * near_mw, axis=1)

@@ -55,6 +55,7 @@ class Bench:
         self.leave: Leave = leave
         self.started = False
         self.outcomes: list[StepOutcome] = []
+        self._all_off = False
         self.stand = Stand(bench_file, journal)
         self._turner = Turner(self.stand)
         self._switching = Switching(self.stand, self._turner)
@@ -86,7 +87,8 @@ class Bench:
             elif self.leave == "standby":
                 self.standby()
         finally:
-            self.stand.close(library=self.leave == "safe")
+            # Nothing is on any more, so a simulated laboratory of this process may end with it.
+            self.stand.close(library=self._all_off)
 
     @property
     def simulated(self) -> bool:
@@ -140,6 +142,7 @@ class Bench:
         """
         held = self.complete(hold or {})
         self.stand.limits.check(held, drive)
+        self._all_off = False
         self.started = False
         self._held = held
         try:
@@ -208,6 +211,7 @@ class Bench:
         limits = self.stand.limits
         will_drive = self._switching.drive_on or quantity == "drive_power_dbm"
         limits.check_rows((quantity,), np.array([[value]]), others, will_drive)
+        self._all_off = False
         try:
             if quantity == "field_mt":
                 self._switching.switch_field_on()
@@ -225,7 +229,10 @@ class Bench:
     def trace(self) -> tuple[Array, npt.NDArray[np.float32]]:
         """Take one sweep at the settings as they are; return frequencies (Hz) and levels (dBm)."""
         self.stand.analyser.configure(self.bench_file.readout)
-        return self.frequencies_hz, self.stand.analyser.sweep().trace_dbm
+        sweep = self.stand.analyser.sweep()
+        if sweep.overload:
+            log.warning("the analyser is overdriven: this trace is compressed, or worse")
+        return self.frequencies_hz, sweep.trace_dbm
 
     def standby(self) -> list[StepOutcome]:
         """Open the loop and switch the drive off; field and bias stay. `start` ends it."""
@@ -243,6 +250,7 @@ class Bench:
         self.started = False
         self._held = {}
         self.outcomes = self._switching.safe()
+        self._all_off = all(outcome.ok for outcome in self.outcomes)
         self._log()
         return self.outcomes
 

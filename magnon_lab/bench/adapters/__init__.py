@@ -13,16 +13,17 @@ from magnon_lab.bench.adapters.analyser import KeysightAnalyser
 from magnon_lab.bench.adapters.attenuator import SteppedAttenuator
 from magnon_lab.bench.adapters.base import Adapter
 from magnon_lab.bench.adapters.field import KepcoFieldSource
-from magnon_lab.bench.adapters.generator import AppliedGenerator, PlainGenerator
+from magnon_lab.bench.adapters.generator import AnapicoGenerator, AppliedGenerator, PlainGenerator
 from magnon_lab.bench.adapters.laboratory import SimulatedLaboratory
 from magnon_lab.bench.adapters.probe import LakeShoreProbe
+from magnon_lab.bench.adapters.rohde_schwarz import RohdeSchwarzAnalyser
 from magnon_lab.bench.errors import BenchFileError
 from magnon_lab.bench.schema import BenchModel
 from magnon_lab.bench.session import Session
 
 ADAPTERS: dict[str, tuple[type[Adapter[Any]], ...]] = {  # the first that fits is taken
-    "analyser": (KeysightAnalyser,),
-    "generator": (AppliedGenerator, PlainGenerator),
+    "analyser": (KeysightAnalyser, RohdeSchwarzAnalyser),
+    "generator": (AppliedGenerator, PlainGenerator, AnapicoGenerator),
     "attenuator": (SteppedAttenuator,),
     "field": (KepcoFieldSource,),
     "probe": (LakeShoreProbe,),
@@ -36,12 +37,13 @@ def adapt(session: Session, model: BenchModel) -> Adapter[Any]:
 
     Raises `BenchFileError` naming what the driver lacks.
     """
-    candidates = ADAPTERS[session.role]
-    lacks = [candidate.missing(session.driver) for candidate in candidates]
-    for candidate, missing in zip(candidates, lacks, strict=True):
+    lacks = []
+    for candidate in ADAPTERS[session.role]:
+        missing = candidate.missing(session.driver)
         if not missing:
             return candidate(session, model)
+        lacks.append(f"{', '.join(missing)} ({candidate.__name__})")
     raise BenchFileError(
         f"roles.{session.role}.driver = {session.config.driver!r}: this driver cannot play the "
-        f"role, it lacks {', '.join(sorted(lacks, key=lambda missing: len(list(missing)))[0])}"
+        f"role; it lacks {' or '.join(lacks)}"
     )

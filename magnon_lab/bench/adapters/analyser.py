@@ -6,6 +6,7 @@ from typing import ClassVar
 
 from magnon_lab.bench.adapters.base import Adapter
 from magnon_lab.bench.errors import InstrumentError
+from magnon_lab.bench.quantities import unit_of
 from magnon_lab.bench.roles import Found, Sweep
 from magnon_lab.bench.schema import Readout, Role
 
@@ -70,7 +71,7 @@ class KeysightAnalyser(Adapter[Role]):
         self.check_errors()
         for key, value in found.items():
             asked = float(getattr(readout, key))
-            self.verify(f"readout.{key}", asked, value, 1e-6 * abs(asked) + 1e-6, "")
+            self.verify(f"readout.{key}", asked, value, 1e-6 * abs(asked) + 1e-6, unit_of(key))
         # One message waits for the sweep to end, so it must be allowed to.
         self.session.allow(2 * self.sweep_s + 2)
 

@@ -56,8 +56,8 @@ class Adapter(Generic[Config]):
         """Raise `InstrumentError` if a read-back is not what was asked."""
         if not abs(found - asked) <= tolerance:
             raise InstrumentError(
-                f"{self.session.told()}: {what} was set to {asked:.12g} {unit} but reads back as "
-                f"{found:.12g} {unit}"
+                f"{self.session.told()}: {what} was set to {f'{asked:.12g} {unit}'.rstrip()} but "
+                f"reads back as {f'{found:.12g} {unit}'.rstrip()}"
             )
 
 

@@ -78,12 +78,16 @@ class PlainGenerator(Adapter[GeneratorRole]):
                 generator.enable()
             else:
                 generator.disable()
-            found = self._is_on(generator)
+        self._verify_output(on)
+
+    def _verify_output(self, on: bool) -> None:
+        found = self.is_on()
         if found != on:
             raise InstrumentError(
                 f"{self.session.told()}: RF was switched {'on' if on else 'off'} but reads "
                 f"{'on' if found else 'off'}"
             )
+        self.check_errors()
 
     def _is_on(self, generator: Any) -> bool:
         return switched(generator.is_enabled, "RF output")
@@ -133,10 +137,26 @@ class AppliedGenerator(PlainGenerator):
         """See `Generator`."""
         with self.session as generator:
             generator.output_enabled = on
-            found = bool(generator.output_enabled)
-        if found != on:
-            raise InstrumentError(
-                f"{self.session.told()}: RF was switched {'on' if on else 'off'} but reads "
-                f"{'on' if found else 'off'}"
-            )
+        self._verify_output(on)
+
+
+class AnapicoGenerator(PlainGenerator):
+    """An AnaPico APSIN12G with PyMeasure's own driver, which cannot tell whether RF is on."""
+
+    needs: ClassVar[tuple[str, ...]] = ("power", "frequency", "enable_rf", "disable_rf")
+
+    def prepare(self) -> None:
+        """See `Generator`."""
         self.check_errors()
+
+    def switch(self, on: bool) -> None:
+        """See `Generator`."""
+        with self.session as generator:
+            if on:
+                generator.enable_rf()
+            else:
+                generator.disable_rf()
+        self._verify_output(on)
+
+    def _is_on(self, generator: Any) -> bool:
+        return switched(generator.ask("OUTP:STAT?"), "RF output")

@@ -32,7 +32,7 @@ class BiasSupply(SimulatedInstrument):
             return voltage, current, False
         return load.voltage(limit, voltage), limit, True
 
-    def _drive(self) -> None:
+    def _drive(self, delay_s: float = 0.0) -> None:
         now = self.clock.now()
         for channel in _CHANNELS:
             limited = self.terminals(channel)[2]
@@ -45,7 +45,8 @@ class BiasSupply(SimulatedInstrument):
             ):
                 self._trip(channel, "OV")
         load = self.plant.load
-        self.plant.put(self.quantity("voltage"), self.terminals(load.channel)[0], load.settle_s)
+        voltage = self.terminals(load.channel)[0]
+        self.plant.put(self.quantity("voltage"), voltage, load.settle_s + delay_s)
 
     def _trip(self, channel: int, kind: str) -> None:
         self._tripped[channel].add(kind)
@@ -81,7 +82,8 @@ class BiasSupply(SimulatedInstrument):
         if on and self._tripped[channel]:
             raise ScpiError(-221, f"output {channel} protection tripped")
         self.values["output"][channel] = on
-        self._drive()
+        delay_s = self.values["delay_rise" if on else "delay_fall"][channel]
+        self._drive(delay_s if channel == self.plant.load.channel else 0.0)
 
     def get_output(self, channel: int) -> bool:
         """`OUTP?`."""

@@ -57,8 +57,13 @@ class LaboratoryInstrument(SimulatedInstrument):
         self.clock.set(value)
 
     def wait(self, value: float) -> None:
-        """`LAB:WAIT`: let time pass; `*OPC?` answers when it has."""
-        self.begin(value)
+        """`LAB:WAIT`: let time pass, at once in virtual pace; `*OPC?` answers when it has."""
+        if value < 0:
+            raise ScpiError(-222, "wait")
+        if self.clock.virtual:
+            self.clock.sleep(value)
+        else:
+            self.begin(value)
 
     def get_seed(self) -> int:
         """`LAB:SEED?`."""

@@ -107,17 +107,20 @@ class Magnet:
 
     def current(self, time_s: float) -> float:
         """Return the coil's current in amperes at a time within the last second or later."""
-        for motion in reversed(self._motions):
-            if time_s >= motion.start_s:
-                return motion.current(time_s)
-        return self._motions[0].from_a
+        motion = self._motion_at(time_s)
+        return motion.current(time_s) if motion else self._motions[0].from_a
+
+    def _motion_at(self, time_s: float) -> Motion | None:
+        """Return the motion that was under way at a time, None before the first."""
+        return next((m for m in reversed(self._motions) if time_s >= m.start_s), None)
 
     def voltage(self, time_s: float) -> float:
-        """Return the voltage at the coil's terminals."""
-        motion = self._motions[-1]
-        if time_s >= motion.arrival_s:
-            return motion.stop_a * self.coil.resistance_ohm
-        return motion.goal_a * self.coil.resistance_ohm
+        """Return the voltage at the coil's terminals, at a time as for the current."""
+        motion = self._motion_at(time_s)
+        if motion is None:
+            return self._motions[0].from_a * self.coil.resistance_ohm
+        arrived = time_s >= motion.arrival_s
+        return (motion.stop_a if arrived else motion.goal_a) * self.coil.resistance_ohm
 
     def limited(self, time_s: float) -> bool:
         """Return whether the supply is on its limit: what was asked for is not there (yet)."""

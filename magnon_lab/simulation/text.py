@@ -40,7 +40,10 @@ class TextGrammar:
 
 
 def _value(target: Property | Dialogue, text: str) -> float | str:
-    if isinstance(target, Property) and target.kind in ("number", "integer"):
+    kind = target.kind if isinstance(target, Property) else "text"
+    if kind == "integer":
+        return int(text)
+    if kind == "number":
         value = float(text)
         if not math.isfinite(value):
             raise ValueError(text)

@@ -1,6 +1,7 @@
 """What an analyser does with sweeps: bandwidth and time rules, traces, data formats."""
 
 import math
+from bisect import bisect
 from collections.abc import Sequence
 
 import numpy as np
@@ -24,8 +25,10 @@ EMPTY_DBM = -200.0
 
 
 def nearest(value: float, allowed: Sequence[float]) -> float:
-    """Return the allowed value that is nearest on a logarithmic scale."""
-    return min(allowed, key=lambda candidate: abs(math.log(candidate / value)))
+    """Return the value of an ascending sequence that is nearest on a logarithmic scale."""
+    place = bisect(allowed, value)
+    around = allowed[max(place - 1, 0) : place + 1]
+    return min(around, key=lambda candidate: abs(math.log(candidate / value)))
 
 
 def auto_bandwidth(span_hz: float) -> float:

@@ -73,10 +73,10 @@ def scale_of(readout: Readout, reference_hz: float) -> Scale:
 
 
 def reach_bins(readout: Readout, record_s: float) -> int:
-    """Return how many bins either side of a point its filter needs, in coarse steps."""
+    """Return how many bins either side of a point its filter needs: a power of two."""
     step = (readout.stop_hz - readout.start_hz) / (readout.points - 1)
     wide = _REACH_RBW * readout.rbw_hz + (0.5 * step if readout.detector != "sample" else 0.0)
-    return 8 * math.ceil((wide * record_s + _LOBE_BINS + 1) / 8)
+    return max(32, 1 << math.ceil(math.log2(wide * record_s + _LOBE_BINS + 1)))
 
 
 def _window(samples: int) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:

@@ -1,4 +1,4 @@
-"""What a real bench adds: drift, step error, ripple, hysteresis, lag.
+"""What a real bench adds to the ring: drift, step error, ripple.
 
 Every drift is a function of laboratory time that can be asked at any time in any order: a sum of
 sinusoids whose phases follow from the seed alone. So a measurement is reproduced by its number and
@@ -101,20 +101,3 @@ def ripple_db(imperfect: Imperfections, laboratory: Laboratory, frequency_hz: Ar
     size, period, phase = laboratory.ripple
     wave = size * jnp.sin(2 * np.pi * frequency_hz[:, None] / period + phase)
     return imperfect.analyser_ripple_db * jnp.sum(wave, axis=1)
-
-
-def play(field_mt: float, last_mt: float, width_mt: float) -> float:
-    """Return the field in mT of a magnet with hysteresis when `field_mt` is asked for (play).
-
-    It follows within half the width, and lags by half the width behind a field that keeps its
-    direction.
-    """
-    half = width_mt / 2
-    return min(max(last_mt, field_mt - half), field_mt + half)
-
-
-def lag(target: float, last: float, elapsed_s: float, time_constant_s: float) -> float:
-    """Return where a first-order lag stands `elapsed_s` s after `last`, on its way to `target`."""
-    if time_constant_s <= 0:
-        return target
-    return float(target + (last - target) * np.exp(-elapsed_s / time_constant_s))

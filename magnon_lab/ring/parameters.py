@@ -203,8 +203,6 @@ class Imperfections(Block):
     gain_walk_db_per_sqrt_h: NotNegative = 0.0
     attenuator_error_db: NotNegative = 0.0
     analyser_ripple_db: NotNegative = 0.0
-    field_hysteresis_mt: NotNegative = 0.0
-    magnet_time_constant_s: NotNegative = 0.0
 
 
 class Readout(Block):

@@ -8,7 +8,7 @@ our own grammar, in bulk, with joined replies and binary data, and faults of a m
 
 import math
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from pyvisa import constants, errors, rname
 from pyvisa.util import LibraryPath
@@ -52,6 +52,10 @@ class MagnonVisaLibrary(SimVisaLibrary):
     """
 
     laboratory: Laboratory
+    _open: ClassVar[set["MagnonVisaLibrary"]] = set()
+    """Libraries whose manager is open. They are held here, or the laboratory would be as fresh as
+    the garbage collector was busy when a script drops its instruments without closing the manager.
+    """
 
     @staticmethod
     def get_library_paths() -> tuple[LibraryPath]:
@@ -84,6 +88,7 @@ class MagnonVisaLibrary(SimVisaLibrary):
             self._power_up()
         self._fresh = False
         session, status = super().open_default_resource_manager()
+        self._open.add(self)
         return session, self.handle_return_value(session, status)
 
     def open(
@@ -104,7 +109,9 @@ class MagnonVisaLibrary(SimVisaLibrary):
         return handle, self.handle_return_value(handle, status)
 
     def close(self, session: Any) -> Any:
-        """Close a session; replies that were not read are gone."""
+        """Close a session, with unread replies gone, or the manager's, and with it the power."""
+        if self.sessions.get(session) is self:
+            self._open.discard(self)
         link = self._links.pop(session, None)
         if link is not None:
             link.close()

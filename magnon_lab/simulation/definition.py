@@ -317,8 +317,7 @@ def _argument(place: str, text: str) -> Parameter:
     kind, _, rest = text.partition(" ")
     optional, extremes = "?" in kind, "*" in kind
     kind = kind.rstrip("?*")
-    if kind not in ("number", "integer", "boolean", "choice", "text", "numbers", "channels",
-                    "block"):  # fmt: skip
+    if kind not in ("number", "integer", "boolean", "choice", "text", "numbers", "channels"):
         raise DefinitionError(f"{place}: argument kind {kind!r} unknown")
     if kind == "choice":
         return Parameter(kind, choices=tuple(rest.split("|")), optional=optional)

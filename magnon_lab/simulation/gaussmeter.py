@@ -65,7 +65,9 @@ class Gaussmeter(SimulatedInstrument):
 
     def _reply(self, field_mt: float) -> str:
         full_scale = self._full_scale_mt(self._range(field_mt))
-        if abs(field_mt) > full_scale:
+        if not self.settings["fitted"]:
+            text = str(self.settings["missing_reply"])
+        elif abs(field_mt) > full_scale:
             text = str(self.settings["overload_reply"])
         else:
             resolution = full_scale / 35000

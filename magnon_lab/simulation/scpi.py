@@ -44,7 +44,7 @@ def short_form(mnemonic: str) -> str:
 class Parameter:
     """What one parameter of a command may be.
 
-    `kind`: number, integer, boolean, choice, text, numbers (any count), channels or block.
+    `kind`: number, integer, boolean, choice, text, numbers (any count), channels.
     `extremes`: whether MIN, MAX and DEF stand for a number.
     """
 
@@ -70,10 +70,6 @@ class Parameter:
                 return self._choose(token)
             case "channels":
                 return parse_channels(token)
-            case "block":
-                if not token.startswith("#"):
-                    raise ScpiError(-161)
-                return token
             case _:
                 return token.strip("'\"") if token[:1] in "'\"" else token
 

@@ -1,5 +1,6 @@
 """The `@magnon` backend: sessions, time-outs, threads, faults, and what pyvisa-sim must have."""
 
+import gc
 import logging
 import threading
 import time
@@ -83,6 +84,24 @@ def test_a_new_manager_finds_a_new_laboratory() -> None:
         assert attenuator.query("SETATT=10") == "1"
         manager.close()
     assert values == ["60.00", "60.00"]
+
+
+def test_the_laboratory_stands_while_its_manager_is_not_closed() -> None:
+    """Also when a script lets go of everything, as with PyMeasure's drivers one after the other."""
+
+    def attenuation(message: str) -> str:
+        manager = pyvisa.ResourceManager(LIBRARY)
+        with manager.open_resource(
+            "TCPIP::sim-attenuator::23::SOCKET", read_termination="\r\n", write_termination="\n"
+        ) as attenuator:
+            return str(attenuator.query(message))
+
+    assert attenuation("SETATT=10") == "1"
+    gc.collect()
+    assert attenuation("ATT?") == "10.00"
+    pyvisa.ResourceManager(LIBRARY).close()
+    assert attenuation("ATT?") == "60.00"
+    pyvisa.ResourceManager(LIBRARY).close()
 
 
 def test_joined_answers(local: Any) -> None:

@@ -83,6 +83,12 @@ def test_range_decides_resolution_and_overload(ask: Ask, field: Any) -> None:
     assert ask("RANGE?;AUTO?") == "2;1"
 
 
+def test_without_its_probe(ask: Ask, laboratory: Any) -> None:
+    probe = laboratory.instruments["probe"]
+    probe.settings = {**probe.settings, "fitted": False}
+    assert ask("RDGFIELD?") == "NO PROBE"
+
+
 def test_relative_reading(ask: Ask, field: Any) -> None:
     field(50.0)
     ask("UNIT 2;REL 1")

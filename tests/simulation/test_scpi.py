@@ -25,7 +25,6 @@ def grammar() -> ScpiGrammar:
         Command("[:SOURce]:LIST:FREQuency", "list", (Parameter("numbers", "Hz"),), ()),
         Command("*OPC", "opc", (), ()),
         Command(":DISPlay:TEXT", "text", (Parameter("text"),), ()),
-        Command(":DATA", "data", (Parameter("block"),), None),
     ]  # fmt: skip
     return ScpiGrammar(commands)
 
@@ -117,7 +116,6 @@ def test_lists_strings_and_switches(grammar: ScpiGrammar) -> None:
         ("OUTP PERHAPS", -141),
         ("OUTP ON, (1)", -104),
         (":FREQ:SPAN:FULL?", -113),
-        (":DATA 1,2,3", -161),
         ("FREQ:CENTERFREQUENCY 1", -112),
         ("FREQ:CENT \xb5", -101),
         ("!?", -102),

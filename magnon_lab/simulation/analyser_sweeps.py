@@ -258,7 +258,7 @@ class AnalyserSweeps(AnalyserSettings):
         self.wait_to_continue()
         self._settle_set(self.operation_end)
         self.values["continuous"] = continuous
-        self._stream = Stream(self.operation_end)
+        self._stream = Stream(self.clock.now() if self._armed else self.operation_end)
 
     # Status
 

@@ -305,7 +305,7 @@ class SimulatedInstrument(StatusReporting):
         if not (below or above):
             return value
         error = ScpiError(-222, prop.name.replace("_", " "))
-        if prop.beyond == "reject":
+        if prop.beyond == "reject" or self.settings.get("strict"):
             raise error
         self.error(error)
         value = low if below else high

@@ -63,6 +63,7 @@ class Link:
             for message in self._messages(data, end):
                 if not self.stream and self._unread():
                     self._drop()
+                    self.instrument.unblock()
                     self.instrument.error(ScpiError(-410))
                 self.instrument.receive(self, message)
             self._owner = me if self._unread() else 0
@@ -94,7 +95,10 @@ class Link:
     def read(
         self, count: int, timeout_s: float, terminator: int | None = None
     ) -> tuple[bytes, Stop]:
-        """Return up to `count` bytes of replies; raise `ReadTimeoutError` when time is up."""
+        """Return up to `count` bytes of replies; raise `ReadTimeoutError` when time is up.
+
+        With an infinite time-out it is raised at once where nothing can come any more.
+        """
         deadline = self._clock.now() + timeout_s
         got = b""
         while True:
@@ -107,8 +111,9 @@ class Link:
                 next_s = self._next_event()
                 if next_s == math.inf and not self.stream and not self._unread():
                     self.instrument.error(ScpiError(-420))
-            if next_s > deadline:
-                self._clock.sleep_until(deadline)
+            if next_s > deadline or next_s == math.inf:
+                if deadline < math.inf:
+                    self._clock.sleep_until(deadline)
                 with self._lock:
                     self._pass_on(timed_out=True)
                 raise ReadTimeoutError

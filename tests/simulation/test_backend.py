@@ -182,6 +182,23 @@ def test_a_late_answer_on_a_message_link_is_interrupted(local: Any) -> None:
     assert int(analyser.query("*ESR?")) & 4
 
 
+def test_an_abort_ends_a_wait_that_was_given_up(local: Any) -> None:
+    analyser = local.open("analyser", timeout=1000)
+    analyser.write(":INIT:CONT OFF;:TRIG:SOUR EXT1;:INIT")
+    with pytest.raises(pyvisa.VisaIOError):
+        analyser.query("*OPC?")
+    analyser.write(":ABOR")
+    assert analyser.query("*OPC?;:SYST:ERR?").startswith("1;-410")
+
+
+def test_waiting_for_ever_for_nothing_is_not_waited_for(local: Any) -> None:
+    generator = local.open("generator", timeout=None)
+    before = local.laboratory.clock.now()
+    with pytest.raises(pyvisa.VisaIOError):
+        generator.query(":FOO?")
+    assert local.laboratory.clock.now() - before < 1
+
+
 def test_device_clear_ends_a_wait(local: Any) -> None:
     analyser = local.open("analyser", timeout=1000)
     analyser.write(":INIT:CONT OFF;:SWE:TIME 100;:INIT")

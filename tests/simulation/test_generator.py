@@ -74,6 +74,14 @@ def test_out_of_range_is_clipped_with_an_error(
     assert ask(":SYST:ERR?").startswith('-222,"Data out of range')
 
 
+def test_strict_firmware_refuses_instead(ask: Callable[[str], str], laboratory: Any) -> None:
+    generator = laboratory.instruments["generator"]
+    generator.settings = {**generator.settings, "strict": True}
+    ask(":POW 5;:POW 30")
+    assert float(ask(":POW?")) == 5
+    assert ask(":SYST:ERR?").startswith("-222")
+
+
 def test_extremes(ask: Callable[[str], str]) -> None:
     assert float(ask(":POW? MAX")) == 25
     assert float(ask(":FREQ? MIN")) == 250e3

@@ -188,6 +188,7 @@ class Bench:
         self.stand.limits.check_rows(names, rows, self._held, self._switching.drive_on)
         held = {name: value for name, value in self._held.items() if name not in names}
         try:
+            self._switching.verify()
             taken = measure_rows(
                 self.stand, self._turner, names, rows, held, counted, should_stop, on_measurement
             )
@@ -204,19 +205,19 @@ class Bench:
 
         An output that is off and without which it would do nothing is switched on first: the
         magnet's supply, the amplifier's bias, the drive. Raises `LimitError` before anything is
-        sent; after any other error the bench is safe.
+        sent, and `InstrumentError` for a bench that must not be started (see `check`); after any
+        other error the bench is safe.
         """
         value = float(value)
         others = {name: now for name, now in self._now().items() if name != quantity}
         limits = self.stand.limits
         will_drive = self._switching.drive_on or quantity == "drive_power_dbm"
         limits.check_rows((quantity,), np.array([[value]]), others, will_drive)
+        if quantity != "attenuation_db":
+            self.stand.refuse_hazards()
         self._all_off = False
         try:
-            if quantity == "field_mt":
-                self._switching.switch_field_on()
-            elif quantity == "amplifier_voltage_v":
-                self._switching.switch_bias_on()
+            self._switching.make_ready(quantity)
             self._turner.turn({quantity: value}, should_stop)
             if quantity == "drive_power_dbm" and value > limits.ranges[quantity][0]:
                 self._switching.switch_drive_on()

@@ -22,6 +22,9 @@ from magnon_lab.bench.reading import read_model
 from magnon_lab.bench.schema import BenchModel, Readout
 from magnon_lab.bench.session import driver_class
 
+THREE_WAVE_MT = 88.0
+"""Field below which a surface wave at the top of its band lies above twice the band's bottom."""
+
 ENVIRONMENT = "MAGNON_LAB_BENCH"
 
 
@@ -143,6 +146,12 @@ class BenchFile:
             notes.append(
                 f"points of the readout are {spacing_hz:.4g} Hz apart, more than rbw_hz = "
                 f"{self.readout.rbw_hz:g} Hz: narrow lines can be missed"
+            )
+        field_mt = self.hold.get("field_mt", THREE_WAVE_MT)
+        if self.simulated and 0 < field_mt < THREE_WAVE_MT:
+            notes.append(
+                f"hold.field_mt = {field_mt:g} mT is below {THREE_WAVE_MT:g} mT, where surface "
+                "waves at the band's top decay by three-wave processes, which the ring model lacks"
             )
         box = {name: (knob.low, knob.high) for name, knob in self.knobs.items()}
         held = self.hold

@@ -54,6 +54,13 @@ class Instrument(Protocol):
         """Ask who it is and how it stands. Switches nothing on, changes no output."""
 
 
+class Switched(Protocol):
+    """An instrument with an output."""
+
+    def is_on(self) -> bool:
+        """Return whether the output is on."""
+
+
 class Analyser(Instrument, Protocol):
     """The spectrum analyser."""
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from magnon_lab.bench import roles
 from magnon_lab.bench.errors import BenchError, InstrumentError
 from magnon_lab.bench.session import Session
 from magnon_lab.bench.stand import Stand
@@ -23,6 +24,7 @@ class Switching:
         self.stand = stand
         self.turner = turner
         self.drive_on = False
+        self._looked_after = False
 
     def start(
         self, hold: Mapping[str, float], drive: bool, should_stop: ShouldStop | None = None
@@ -36,7 +38,7 @@ class Switching:
         stand.refuse_hazards()
         self._told("attenuator to maximum", self._attenuator_to_maximum)
         self._told("generator off", self._generator_off)
-        self._told("analyser set up", lambda: stand.analyser.configure(stand.model.readout))
+        self._set_analyser_up()
         self._told("trial sweep", self._trial_sweep)
         self._told("generator made a plain source", stand.generator.prepare)
         if stand.field is not None:
@@ -53,6 +55,36 @@ class Switching:
         turner.attenuate(hold["attenuation_db"])
         return True
 
+    def make_ready(self, quantity: str) -> None:
+        """Switch on by hand what a quantity needs before it is turned, if it is off.
+
+        The analyser is set up first: what it would see must find its input attenuation in place.
+        """
+        if not self._looked_after:
+            self._set_analyser_up()
+        if quantity == "field_mt":
+            self.switch_field_on()
+        elif quantity == "amplifier_voltage_v":
+            if self.stand.amplifier is not None and not self.stand.amplifier.is_on():
+                self._told("amplifier bias on", self._bias_on)
+        elif quantity.startswith("drive_") and not self.drive_on:
+            self._told("generator made a plain source", self.stand.generator.prepare)
+
+    def verify(self) -> None:
+        """Raise `InstrumentError` if an output that was switched on is off: a trip, or a hand."""
+        stand = self.stand
+        outputs: list[tuple[str, roles.Switched | None]] = [
+            ("field", stand.field),
+            ("amplifier", stand.amplifier),
+            ("generator", stand.generator if self.drive_on else None),
+        ]
+        for role, instrument in outputs:
+            if instrument is not None and not instrument.is_on():
+                raise InstrumentError(
+                    f"{stand.sessions[role].told()}: its output is off although it was switched "
+                    "on: has a protection tripped, or someone switched it off by hand?"
+                )
+
     def switch_drive_on(self) -> None:
         """Switch the generator's output on, at what it is set to."""
         if self.drive_on:
@@ -60,11 +92,6 @@ class Switching:
         self._told("generator on", lambda: self.stand.generator.switch(True))
         self.drive_on = True
         self.turner.settle(self.stand.model.settle.drive_s)
-
-    def switch_bias_on(self) -> None:
-        """Switch the amplifier's bias on, in its order, if it is off."""
-        if self.stand.amplifier is not None and not self.stand.amplifier.is_on():
-            self._told("amplifier bias on", self._bias_on)
 
     def switch_field_on(self) -> None:
         """Take the magnet's supply over, and switch it on at zero current if it is off."""
@@ -117,8 +144,14 @@ class Switching:
             sessions.append(self.stand.sessions["probe"])
         return Step(name, act, sessions, timeout_s)
 
+    def _set_analyser_up(self) -> None:
+        configure, readout = self.stand.analyser.configure, self.stand.model.readout
+        self._told("analyser set up", lambda: configure(readout))
+        self._looked_after = True
+
     def _attenuator_to_maximum(self) -> Readback:
         attenuator = self.stand.attenuator
+        self.turner.doubt("attenuation_db")
         maximum_db = attenuator.maximum_db
         found_db = attenuator.set(maximum_db)
         self.turner.requested["attenuation_db"] = maximum_db
@@ -130,6 +163,7 @@ class Switching:
 
     def _generator_off(self) -> Readback:
         generator = self.stand.generator
+        self.turner.doubt("drive_power_dbm")
         generator.switch(False)
         self.drive_on = False
         low_dbm = self.stand.limits.ranges["drive_power_dbm"][0]

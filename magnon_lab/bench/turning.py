@@ -34,6 +34,11 @@ class Turner:
         self.requested.clear()
         self.realised.clear()
 
+    def doubt(self, quantity: str) -> None:
+        """Forget a quantity until it is read back: if that fails, it must be sent again."""
+        self.requested.pop(quantity, None)
+        self.realised.pop(quantity, None)
+
     def read(self) -> dict[str, float]:
         """Ask every instrument what it makes; return quantity -> value."""
         stand = self.stand
@@ -83,13 +88,13 @@ class Turner:
         maximum_db = attenuator.maximum_db
         if self.realised.get("attenuation_db") == maximum_db:
             return
-        self._unknown("attenuation_db")
+        self.doubt("attenuation_db")
         attenuator.open_loop()
         self.requested["attenuation_db"] = self.realised["attenuation_db"] = maximum_db
 
     def attenuate(self, attenuation_db: float) -> None:
         """Set the attenuator and wait for it."""
-        self._unknown("attenuation_db")
+        self.doubt("attenuation_db")
         self.realised["attenuation_db"] = self.stand.attenuator.set(attenuation_db)
         self.requested["attenuation_db"] = attenuation_db
         self.settle(self.stand.model.settle.attenuation_s)
@@ -99,7 +104,7 @@ class Turner:
         asked = {"drive_power_dbm": power_dbm, "drive_frequency_hz": frequency_hz}
         sent = {name: value for name, value in asked.items() if value is not None}
         for name in sent:
-            self._unknown(name)
+            self.doubt(name)
         tone = self.stand.generator.set(power_dbm, frequency_hz)
         self.unlevelled = tone.unlevelled
         self.realised["drive_power_dbm"] = tone.power_dbm
@@ -112,7 +117,7 @@ class Turner:
         amplifier = self.stand.amplifier
         if amplifier is None:
             raise BenchError("this bench has no amplifier role")
-        self._unknown("amplifier_voltage_v")
+        self.doubt("amplifier_voltage_v")
         self.realised["amplifier_voltage_v"] = amplifier.set(voltage_v)
         self.requested["amplifier_voltage_v"] = voltage_v
         self.settle(self.stand.model.settle.amplifier_s)
@@ -158,7 +163,7 @@ class Turner:
         assert stand.field is not None
         assert limits.field_mt is not None
         assert limits.field_slew_mt_per_s is not None
-        self._unknown("field_mt")
+        self.doubt("field_mt")
         return ramp(
             stand.field,
             stand.clock,
@@ -203,8 +208,3 @@ class Turner:
         if config is None:
             raise BenchError("this bench has no field role")
         return config
-
-    def _unknown(self, quantity: str) -> None:
-        """Forget a quantity until it is read back: if that fails, it must be sent again."""
-        self.requested.pop(quantity, None)
-        self.realised.pop(quantity, None)

@@ -46,24 +46,26 @@ def test_a_batch_gives_traces_with_what_was_asked_and_what_was_made(started) -> 
 
 
 def test_few_messages_make_a_measurement(started, wire) -> None:
-    started.measure(ROWS[:1])
     wire.clear()
+    started.measure(ROWS[:1], on_measurement=lambda *_: wire.clear())
     started.measure(ROWS[1:2])
     sent = wire.sent()
-    assert len(sent) == 9, sent
+    assert len(sent) == 3 + 9, sent  # three outputs are asked once a batch
     assert wire.sent("generator") == [
-        ":FREQ 4460000000.000;:POW -20.000;:FREQ?;:POW?;:STAT:QUES:POW:COND?;:SYST:ERR?"
+        ":OUTP?",
+        ":FREQ 4460000000.000;:POW -20.000;:FREQ?;:POW?;:STAT:QUES:POW:COND?;:SYST:ERR?",
     ]
     assert wire.sent("attenuator") == [":SETATT=60.00", ":SETATT=12.50", ":ATT?"]
+    assert wire.sent("analyser")[-1] == ":FORM REAL,32;:FORM:BORD SWAP;:TRAC? TRACE1"
 
 
 def test_only_what_changes_is_sent(started, wire) -> None:
     started.measure(ROWS[:1])
     wire.clear()
     started.measure(np.repeat(ROWS[:1], 2, axis=0))
-    assert wire.sent("generator") == []
-    assert wire.sent("field") == []
-    assert wire.sent("amplifier") == []
+    assert wire.sent("generator") == [":OUTP?"]
+    assert wire.sent("field") == ["OUTPut?"]
+    assert wire.sent("amplifier") == ["OUTP? (@2)"]
     assert wire.values("attenuator", "SETATT") == [60.0, 11.0, 60.0, 11.0]
 
 
@@ -244,6 +246,16 @@ def test_an_error_of_an_instrument_is_noticed_and_makes_the_bench_safe(started, 
         started.measure(ROWS)
     assert not started.started
     assert [outcome.ok for outcome in started.outcomes] == [True] * 6
+
+
+@pytest.mark.parametrize("role", ["generator", "field", "amplifier"])
+def test_an_output_that_went_off_is_noticed(started, wire, role) -> None:
+    values = wire.laboratory.instruments[role].values
+    values["output"] = {1: 0, 2: 0, 3: 0} if role == "amplifier" else False
+    expected = rf"{role} .*: its output is off although it was switched on: has a protection"
+    with pytest.raises(InstrumentError, match=expected):
+        started.measure(ROWS)
+    assert not started.started
 
 
 def test_an_analyser_turned_by_hand_is_noticed(started, manager) -> None:

@@ -339,3 +339,22 @@ def test_knobs_are_turned_by_hand_under_all_limits(bench, wire) -> None:
     assert shown["drive_power_dbm"].limits == (-60.0, 10.0)
     assert shown["attenuation_db"].knob.step == 0.25
     assert shown["field_mt"].unit == "mT"
+
+
+def test_nothing_is_switched_on_by_hand_on_a_bench_that_must_not_be_started(
+    bench, manager, wire
+) -> None:
+    profile(manager, "open_loop_gain")
+    bench.check()
+    with pytest.raises(InstrumentError, match="the bench is not started"):
+        bench.set("field_mt", 10.0)
+    assert not wire.laboratory.instruments["field"].values["output"]
+    assert bench.set("attenuation_db", 30.0) == 30.0  # the loop may be opened all the same
+
+
+def test_the_analyser_is_protected_before_anything_is_switched_on_by_hand(bench, wire) -> None:
+    wire.clear()
+    bench.set("drive_power_dbm", -20.0)
+    sent = wire.sent()
+    order = [sent.index(message) for message in (":POW:ATT 20", ":OUTPUT:MOD OFF;", ":OUTP 1")]
+    assert order == sorted(order)

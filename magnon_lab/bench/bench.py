@@ -213,19 +213,24 @@ class Bench:
         limits = self.stand.limits
         will_drive = self._switching.drive_on or quantity == "drive_power_dbm"
         limits.check_rows((quantity,), np.array([[value]]), others, will_drive)
+        if quantity == "drive_power_dbm" and not self._switching.drive_on:
+            # A drive is not switched on wherever its frequency was found.
+            limits.check({"drive_frequency_hz": others["drive_frequency_hz"]})
         if quantity != "attenuation_db":
             self.stand.refuse_hazards()
         self._all_off = False
         try:
-            self._switching.make_ready(quantity)
-            self._turner.turn({quantity: value}, should_stop)
+            self._switching.make_ready(quantity, value)
+            done = self._turner.turn({quantity: value}, should_stop)
             if quantity == "drive_power_dbm" and value > limits.ranges[quantity][0]:
                 self._switching.switch_drive_on()
         except (InstrumentError, ConnectionFailed):
             self.safe()
             raise
+        if not done:
+            return self.readback()[quantity]
         self._held[quantity] = value
-        return self._turner.realised.get(quantity, value)
+        return self._turner.realised[quantity]
 
     def trace(self) -> tuple[Array, npt.NDArray[np.float32]]:
         """Take one sweep at the settings as they are; return frequencies (Hz) and levels (dBm)."""

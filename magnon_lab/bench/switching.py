@@ -55,7 +55,7 @@ class Switching:
         turner.attenuate(hold["attenuation_db"])
         return True
 
-    def make_ready(self, quantity: str) -> None:
+    def make_ready(self, quantity: str, value: float) -> None:
         """Switch on by hand what a quantity needs before it is turned, if it is off.
 
         The analyser is set up first: what it would see must find its input attenuation in place.
@@ -64,7 +64,7 @@ class Switching:
             self._set_analyser_up()
         if quantity == "field_mt":
             self.switch_field_on()
-        elif quantity == "amplifier_voltage_v":
+        elif quantity == "amplifier_voltage_v" and value > 0:
             if self.stand.amplifier is not None and not self.stand.amplifier.is_on():
                 self._told("amplifier bias on", self._bias_on)
         elif quantity.startswith("drive_") and not self.drive_on:

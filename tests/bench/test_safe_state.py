@@ -322,6 +322,12 @@ def test_a_supply_at_its_compliance_is_noticed(edited, manager, wire) -> None:
 def test_knobs_are_turned_by_hand_under_all_limits(bench, wire) -> None:
     assert bench.set("attenuation_db", 20.1) == 20.0
     assert wire.laboratory.instruments["field"].values["output"] == 0
+    with pytest.raises(LimitError, match="drive_frequency_hz = 20000000000 Hz is outside limits"):
+        bench.set("drive_power_dbm", -10.0)  # as it was found
+    assert bench.set("amplifier_voltage_v", 0.0) == 0.0
+    assert not bench.stand.amplifier.is_on()
+    calls = iter(range(1000))
+    assert bench.set("field_mt", 92.0, should_stop=lambda: next(calls) > 10) < 15.0
     assert bench.set("field_mt", 92.0) == pytest.approx(92.0, abs=0.3)
     assert bench.set("amplifier_voltage_v", 12.0) == 12.0
     assert bench.set("drive_frequency_hz", 4.465e9) == 4.465e9
@@ -353,8 +359,11 @@ def test_nothing_is_switched_on_by_hand_on_a_bench_that_must_not_be_started(
 
 
 def test_the_analyser_is_protected_before_anything_is_switched_on_by_hand(bench, wire) -> None:
-    wire.clear()
-    bench.set("drive_power_dbm", -20.0)
+    bench.set("drive_frequency_hz", 4.465e9)
+    bench.safe()
+    with Bench(bench.bench_file, leave="unchanged") as another:
+        wire.clear()
+        another.set("drive_power_dbm", -20.0)
     sent = wire.sent()
     order = [sent.index(message) for message in (":POW:ATT 20", ":OUTPUT:MOD OFF;", ":OUTP 1")]
     assert order == sorted(order)

@@ -75,8 +75,8 @@ class Encoding:
         """
         spacing = jnp.where(self.stepped, self.spacing, 1.0)
         position = (unit - self.lowest) / spacing
-        # The last bits of float32 must not lift a number that stands on a grid point to the next.
-        level = jnp.floor(position + uniform * (1.0 - 1e-3))
+        # The last bits of float32 must not carry a number that stands on a grid point elsewhere.
+        level = jnp.floor(position + 5e-4 + uniform * (1.0 - 1e-3))
         return jnp.where(
             self.stepped, jnp.clip(self.lowest + level * spacing, self.lowest, self.highest), unit
         )

@@ -9,11 +9,13 @@ import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
 
-SMALLEST_WIDTH_DB = 1.0  # a band that never moves is not blown up to the size of one that does
-
 
 class FeatureScale(NamedTuple):
-    """Shift and width (features,) of each feature over the knobs' range."""
+    """Shift and width (features,) of each feature over the knobs' range.
+
+    Bands share one width, the root mean square of their spreads: a decibel counts alike in each,
+    so that a band that shows only noise is not blown up to the size of one that answers.
+    """
 
     shift: jax.Array
     width: jax.Array
@@ -60,9 +62,10 @@ class FeatureMap:
         raw = self.raw(traces)
         if self._bands is None:
             return FeatureScale(jnp.zeros(self.count), jnp.ones(self.count))
-        return FeatureScale(
-            jnp.mean(raw, axis=0), jnp.maximum(jnp.std(raw, axis=0), SMALLEST_WIDTH_DB)
-        )
+        spread = jnp.sqrt(jnp.mean(jnp.var(raw, axis=0)))
+        # A reservoir that does not answer at all must not be divided by zero.
+        width = jnp.maximum(spread, 1e-3)
+        return FeatureScale(jnp.mean(raw, axis=0), jnp.full(self.count, width))
 
     def scaled(self, traces: jax.Array, scale: FeatureScale) -> jax.Array:
         """Return features (n, count) of traces (n, points)."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import equinox as eqx
@@ -12,16 +13,22 @@ from magnon_lab.learning.names import NETWORKS, check_settings
 
 
 class Dense(eqx.Module):
-    """Dense layers with tanh between them; the last layer's output is shaped as `shape` asks."""
+    """Dense layers with tanh between them; the last layer's output is shaped as `shape` asks.
+
+    Weights start normal with spread 1/sqrt(inputs), times `gain` in the last layer: a pre-layer
+    whose numbers start beyond -1..1 starts clipped.
+    """
 
     layers: tuple[eqx.nn.Linear, ...]
     shape: tuple[int, ...] = eqx.field(static=True)
 
-    def __init__(self, sizes: tuple[int, ...], shape: tuple[int, ...], key: jax.Array) -> None:
+    def __init__(
+        self, sizes: tuple[int, ...], shape: tuple[int, ...], key: jax.Array, gain: float = 0.5
+    ) -> None:
         keys = jax.random.split(key, len(sizes) - 1)
+        gains = (*[1.0] * (len(sizes) - 2), gain)
         self.layers = tuple(
-            _linear(size_in, size_out, layer_key)
-            for size_in, size_out, layer_key in zip(sizes[:-1], sizes[1:], keys, strict=True)
+            _linear(*layer) for layer in zip(sizes[:-1], sizes[1:], gains, keys, strict=True)
         )
         self.shape = shape
 
@@ -33,9 +40,8 @@ class Dense(eqx.Module):
         return self.layers[-1](x).reshape(self.shape)
 
 
-def _linear(size_in: int, size_out: int, key: jax.Array) -> eqx.nn.Linear:
-    """Return a layer with Glorot's weights and no offset."""
-    weight = jax.nn.initializers.glorot_normal()(key, (size_out, size_in), jnp.float32)
+def _linear(size_in: int, size_out: int, gain: float, key: jax.Array) -> eqx.nn.Linear:
+    weight = jax.random.normal(key, (size_out, size_in)) * gain / math.sqrt(size_in)
     layer: eqx.nn.Linear = eqx.tree_at(
         lambda one: (one.weight, one.bias),
         eqx.nn.Linear(size_in, size_out, key=key),

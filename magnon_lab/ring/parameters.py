@@ -99,14 +99,14 @@ class Film(Block):
     wave: Literal["MSSW", "BVMSW", "FVMSW"] = "MSSW"
     thickness_um: Positive = 7.7
     length_mm: Positive = 6.0
-    width_mm: Positive = 0.1
+    width_mm: Positive = 0.08
     """A narrow waveguide, so that an amplifier of 100 mW drives the film far into nonlinearity."""
     saturation_mt: Positive = 176.0
     gyromagnetic_ghz_per_t: Positive = 28.0
     linewidth_mt: NotNegative = 0.05
     exchange_pj_per_m: NotNegative = 3.6
     nonlinear: bool = True
-    nonlinear_damping: NotNegative = 0.07
+    nonlinear_damping: NotNegative = 0.1
     """Nonlinear damping as a part of the nonlinear frequency shift, nu/|N| (a modelling choice)."""
 
 
@@ -117,8 +117,8 @@ class Antennas(Block):
     cut_per_m: Annotated[float, Field(ge=2000)] = 3500.0
     """Wavenumber below which the ground plane shorts the antennas. With a lower one the film would
     answer before a block of the round trip is over."""
-    input_loss_db: NotNegative = 2.0
-    output_loss_db: NotNegative = 13.35
+    input_loss_db: NotNegative = 1.0
+    output_loss_db: NotNegative = 14.35
 
 
 class Amplifier(Block):

@@ -28,6 +28,7 @@ class RingReservoir:
     `hold` gives the quantities that no knob turns; the amplifier's voltage defaults to its nominal
     one. What the instruments can make is rounded to `steps`, and read back as realised. Each
     measurement starts from a reset ring, so the reservoir is memoryless. Overload is not told.
+    Slow drifts go by the measurement number, `seconds_per_number` apart, as on the simulated bench.
     """
 
     memoryless = True
@@ -39,6 +40,7 @@ class RingReservoir:
         knobs: Sequence[Knob],
         hold: Mapping[str, float],
         steps: Mapping[str, float] = INSTRUMENT_STEPS,
+        seconds_per_number: float = 0.05,
     ) -> None:
         from magnon_lab.ring import QUANTITIES  # brings JAX
 
@@ -46,6 +48,8 @@ class RingReservoir:
         self.frequencies_hz: Floats = np.linspace(readout.start_hz, readout.stop_hz, readout.points)
         self._model = model
         self._readout = readout
+        self._seconds_per_number = seconds_per_number
+        self._field_is_held = all(knob.name != "field_mt" for knob in self.knobs)
         names = [knob.name for knob in self.knobs]
         held = {"amplifier_voltage_v": model.parameters.amplifier.nominal_voltage_v, **hold}
         for name in (*names, *hold, *steps):
@@ -69,7 +73,8 @@ class RingReservoir:
         rows = np.tile(self._held, (len(settings), 1))
         rows[:, self._columns] = settings
         rows = self._realise(rows)
-        traces = self._model.traces(rows, self._readout, numbers)
+        times_s = np.asarray(numbers) * self._seconds_per_number
+        traces = self._model.traces(rows, self._readout, numbers, times_s)
         flags = np.zeros(len(rows), np.uint32)
         return Measured(settings, rows[:, self._columns], traces, flags)
 
@@ -79,7 +84,10 @@ class RingReservoir:
 
         rows = jnp.tile(jnp.asarray(self._held, settings.dtype), (len(settings), 1))
         rows = rows.at[:, self._columns].set(settings)
-        traces: jax.Array = self._model.traces_fn(rows, self._readout, numbers)
+        times_s = numbers * self._seconds_per_number
+        traces: jax.Array = self._model.traces_fn(
+            rows, self._readout, numbers, times_s, one_field=self._field_is_held
+        )
         return traces
 
 

@@ -36,8 +36,9 @@ class RingTrace(NamedTuple):
 class Waveform(NamedTuple):
     """What leaves the amplifier while the ring is recorded."""
 
-    envelope: NDArray[np.complexfloating[Any, Any]]
-    """(samples,) complex amplitude in sqrt(mW) about `middle_hz`, as exp(+i 2 pi f t)."""
+    envelope: NDArray[np.complex128]
+    """(samples,) amplitude in sqrt(mW) about `middle_hz`, as exp(+i 2 pi f t); double precision
+    whatever the ring's is, for phases that are summed over thousands of turns."""
     sample_hz: float
     middle_hz: float
 
@@ -160,7 +161,7 @@ class RingModel:
                 seed_number,
                 self._reset if state is None else state,
             )
-            record = np.asarray(wave.record)
+            record = np.asarray(wave.record, np.float64)
         return (
             Waveform(
                 envelope=record[0] + 1j * record[1],

@@ -84,7 +84,7 @@ def test_traces_are_continuous_over_the_knobs(knob) -> None:
         traces = model.traces(rows, readout, np.arange(1001)).astype(float)
         # A line that moves 30 kHz under a 1 MHz filter changes its skirts by 1.4 dB, evenly.
         assert np.abs(np.diff(traces, axis=0)).max() < 1.6
-        assert np.abs(np.diff(traces, n=2, axis=0)).max() < 0.2
+        assert np.abs(np.diff(traces, n=2, axis=0)).max() < 0.3
 
 
 def test_gradient_is_that_of_central_differences() -> None:

@@ -1,5 +1,8 @@
 """The ring as a reservoir: shapes, reproducibility, reset and kept state."""
 
+import re
+from pathlib import Path
+
 import jax
 import numpy as np
 import pytest
@@ -156,3 +159,12 @@ def test_bad_readouts_and_imperfections_are_refused() -> None:
     with pytest.raises(ValueError, match=r"film_daily_k = -1 K"):
         Imperfections.from_mapping({"film_daily_k": -1})
     assert RingParameters.from_mapping(None) == RingParameters()
+
+
+def test_the_samples_of_the_physics_page_run(capsys) -> None:
+    page = Path(__file__).parents[2] / "docs" / "physics.md"
+    samples = re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
+    assert samples
+    for sample in samples:
+        exec(sample, {})
+    assert "False" in capsys.readouterr().out

@@ -1,7 +1,8 @@
 """The bench: bench file, roles, limits, ramps, measurements, and the safe state."""
 
-from magnon_lab.bench.bench import Bench, ShownQuantity, check_bench, make_safe
+from magnon_lab.bench.bench import Bench, ShownQuantity
 from magnon_lab.bench.benchfile import BenchFile, json_schema, write_served_bench
+from magnon_lab.bench.byhand import check_bench, make_safe
 from magnon_lab.bench.errors import (
     BenchError,
     BenchFileError,
@@ -9,6 +10,8 @@ from magnon_lab.bench.errors import (
     InstrumentError,
     LimitError,
 )
+from magnon_lab.bench.guard import GuardLostError
+from magnon_lab.bench.lock import BenchHeldError, BenchLock
 from magnon_lab.bench.measuring import (
     FLAG_OVERLOAD,
     FLAG_RETRIED,
@@ -28,8 +31,11 @@ __all__ = [
     "BenchError",
     "BenchFile",
     "BenchFileError",
+    "BenchHeldError",
+    "BenchLock",
     "CheckLine",
     "ConnectionFailed",
+    "GuardLostError",
     "InstrumentError",
     "Knob",
     "LimitError",

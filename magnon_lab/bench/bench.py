@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self
 
@@ -14,6 +15,8 @@ import numpy.typing as npt
 from magnon_lab.bench.benchfile import BenchFile
 from magnon_lab.bench.clock import Clock
 from magnon_lab.bench.errors import BenchError, ConnectionFailed, InstrumentError, LimitError
+from magnon_lab.bench.guard import COMMAND, Guard, GuardLostError
+from magnon_lab.bench.lock import BenchLock
 from magnon_lab.bench.measuring import Array, Measurement, OnMeasurement, measure_rows
 from magnon_lab.bench.quantities import Knob, unit_of
 from magnon_lab.bench.stand import CheckLine, Journal, Stand, no_journal
@@ -31,6 +34,25 @@ def never() -> bool:
     return False
 
 
+def lock_of(bench_file: BenchFile) -> BenchLock | None:
+    """Return the lock on a bench's instruments, None for those that live in this process alone."""
+    if bench_file.in_process:
+        return None
+    return BenchLock([role.resource for role in bench_file.model.roles.present().values()])
+
+
+@dataclass(frozen=True)
+class ShownQuantity:
+    """One quantity as it stands; `held` and `knob` are None where there is none."""
+
+    quantity: str
+    unit: str
+    readback: float
+    held: float | None
+    limits: tuple[float, float]
+    knob: Knob | None
+
+
 class Bench:
     """The bench of one bench file, as a context.
 
@@ -40,6 +62,10 @@ class Bench:
 
     `journal` is called before and after outputs are switched, ramps, and changes of state. `seed`
     keys the noise of a simulated laboratory; without it the laboratory keeps its own.
+
+    Instruments that outlive this process are locked meanwhile, in the name of `what`, and unless
+    the bench is to be left "unchanged" nothing is switched on before a guard stands, which
+    `guard_command` starts (see `Guard`).
     """
 
     def __init__(
@@ -48,11 +74,17 @@ class Bench:
         journal: Journal = no_journal,
         seed: int | None = None,
         leave: Leave = "safe",
+        what: str = "a script",
+        guard_command: Sequence[str] = COMMAND,
     ) -> None:
         self.bench_file = bench_file
         self.journal = journal
         self.seed = seed
         self.leave: Leave = leave
+        self.what = what
+        self.lock = lock_of(bench_file)
+        self.guard: Guard | None = None
+        self._guard_command = guard_command
         self.started = False
         self.outcomes: list[StepOutcome] = []
         self._all_off = False
@@ -64,13 +96,16 @@ class Bench:
 
     def __enter__(self) -> Self:
         try:
+            if self.lock is not None:
+                self.lock.acquire(self.what)
+                self._start_guard(self.lock)
             self.stand.connect()
             if self.stand.laboratory is not None and self.seed is not None:
                 self.stand.laboratory.seed_with(self.seed)
             self._switching.drive_on = self.stand.generator.is_on()
         except BaseException:
             # Nothing was switched by us; what was on before stays as it was found.
-            self.stand.close()
+            self._let_go(True)
             raise
         return self
 
@@ -88,7 +123,49 @@ class Bench:
                 self.standby()
         finally:
             # Nothing is on any more, so a simulated laboratory of this process may end with it.
-            self.stand.close(library=self._all_off)
+            self._let_go(self._all_off or self.leave != "safe", library=self._all_off)
+
+    def _start_guard(self, lock: BenchLock) -> None:
+        if self.leave != "unchanged":
+            self.guard = Guard(self.bench_file, self._guard_command, lock.descriptors, self.journal)
+            self.guard.start()
+
+    def _let_go(self, done: bool, library: bool = False) -> None:
+        """Close the sessions and give the bench back; not `done`, the guard goes on trying."""
+        self.stand.close(library=library)
+        guard, self.guard = self.guard, None
+        if guard is not None and done:
+            guard.release()
+        elif guard is not None:
+            log.critical("the bench is NOT safe: the guard (process %d) goes on trying", guard.pid)
+            guard.hand_over()
+        if self.lock is not None:
+            self.lock.release()
+
+    @property
+    def guarded(self) -> bool:
+        """Whether another process makes the bench safe if this one ends."""
+        return self.guard is not None
+
+    def beat(self, phase: str, deadline_s: float) -> None:
+        """Tell the guard, if there is one, that work gets on and when the next beat is due.
+
+        Raises `GuardLostError` when there should be a guard and none can be had.
+        """
+        if self.guard is not None:
+            self.guard.beat(phase, deadline_s)
+
+    def report_to(self, place: Path, what: str) -> None:
+        """Name the record of who uses the bench, for the guard, and for others who want it."""
+        self.what = what
+        if self.lock is not None and self.lock.held:
+            self.lock.describe(what)
+        if self.guard is not None:
+            self.guard.report_to(place)
+
+    def _require_guard(self) -> None:
+        if self.guard is not None:
+            self.guard.require()
 
     @property
     def simulated(self) -> bool:
@@ -142,6 +219,7 @@ class Bench:
         """
         held = self.complete(hold or {})
         self.stand.limits.check(held, drive)
+        self._require_guard()
         self._all_off = False
         self.started = False
         self._held = held
@@ -187,12 +265,17 @@ class Bench:
         counted = self._counted(numbers, len(rows))
         self.stand.limits.check_rows(names, rows, self._held, self._switching.drive_on)
         held = {name: value for name, value in self._held.items() if name not in names}
+
+        def ends() -> bool:
+            self._require_guard()
+            return should_stop()
+
         try:
             self._switching.verify()
             taken = measure_rows(
-                self.stand, self._turner, names, rows, held, counted, should_stop, on_measurement
+                self.stand, self._turner, names, rows, held, counted, ends, on_measurement
             )
-        except (InstrumentError, ConnectionFailed) as error:
+        except (InstrumentError, ConnectionFailed, GuardLostError) as error:
             log.error("%s", error)
             self.safe()
             raise
@@ -218,6 +301,7 @@ class Bench:
             limits.check({"drive_frequency_hz": others["drive_frequency_hz"]})
         if quantity != "attenuation_db":
             self.stand.refuse_hazards()
+        self._require_guard()
         self._all_off = False
         try:
             self._switching.make_ready(quantity, value)
@@ -260,6 +344,10 @@ class Bench:
         self._log()
         return self.outcomes
 
+    def safe_within_s(self) -> float:
+        """Return how long the safe state may take with every instrument at its slowest, in s."""
+        return self._switching.safe_within_s()
+
     def show(self) -> list[ShownQuantity]:
         """Return every quantity of this bench with its limits, knob range and read-back."""
         found = self.readback()
@@ -297,33 +385,3 @@ class Bench:
         for outcome in self.outcomes:
             if not outcome.ok:
                 log.critical("bench NOT safe: %s: %s", outcome.name, outcome.text)
-
-
-@dataclass(frozen=True)
-class ShownQuantity:
-    """One quantity as it stands; `held` and `knob` are None where there is none."""
-
-    quantity: str
-    unit: str
-    readback: float
-    held: float | None
-    limits: tuple[float, float]
-    knob: Knob | None
-
-
-def make_safe(bench_file: BenchFile, journal: Journal = no_journal) -> list[StepOutcome]:
-    """Make a bench safe through sessions of its own, however few instruments can be reached."""
-    bench = Bench(bench_file, journal)
-    try:
-        return bench.safe()
-    finally:
-        bench.stand.close()
-
-
-def check_bench(bench_file: BenchFile) -> list[CheckLine]:
-    """Check a bench of which some instruments may be out of reach; switches nothing."""
-    stand = Stand(bench_file)
-    try:
-        return stand.check()
-    finally:
-        stand.close()

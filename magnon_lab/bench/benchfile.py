@@ -70,6 +70,11 @@ class BenchFile:
         return self.model.roles.laboratory is not None
 
     @property
+    def in_process(self) -> bool:
+        """Whether the instruments live in the process that opens them, and end with it."""
+        return self.model.visa_library.rpartition("@")[2] in ("magnon", "sim")
+
+    @property
     def readout(self) -> Readout:
         """How the analyser looks."""
         return self.model.readout

@@ -275,6 +275,20 @@ class Safe(Strict):
     )
 
 
+class GuardBlock(Strict):
+    """How the process that makes the bench safe when the run cannot goes about it."""
+
+    timeout_s: Positive = Field(10.0, description="a run so much late with its sign of life hangs")
+    give_up_s: Positive | None = Field(
+        None, description="how long it tries to reach instruments: a day, simulated ones a minute"
+    )
+    longest_pause_s: Positive = Field(30.0, description="longest wait between two tries")
+
+    def give_up_for(self, simulated: bool) -> float:
+        """Return how long to try; a simulated laboratory that is gone has nothing on."""
+        return self.give_up_s or (60.0 if simulated else 86_400.0)
+
+
 class BenchModel(Strict):
     """A bench file."""
 
@@ -289,3 +303,4 @@ class BenchModel(Strict):
     readout: Readout
     reset_ring: bool = Field(True, description="open the loop before each measurement")
     safe: Safe = Field(default_factory=Safe)
+    guard: GuardBlock = GuardBlock(give_up_s=None, timeout_s=10.0, longest_pause_s=30.0)

@@ -115,6 +115,10 @@ class Switching:
             self.turner.forget()
             return outcomes
 
+    def safe_within_s(self) -> float:
+        """Return how long all steps of the safe state may take together, in s."""
+        return sum(step.timeout_s for step in self._safe_steps())
+
     def _quiet_steps(self) -> list[Step]:
         return [
             self._step("attenuator to maximum", "attenuator", self._attenuator_to_maximum),

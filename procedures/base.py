@@ -4,23 +4,23 @@ from __future__ import annotations
 
 import contextlib
 import math
-import threading
-from dataclasses import dataclass, field
-from typing import Any, Literal
+import time
+from collections.abc import Iterable
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from pymeasure.experiment import FloatParameter, IntegerParameter, Procedure
 
-from magnon_lab.bench import (
-    QUANTITIES,
-    Bench,
-    BenchError,
-    BenchFile,
-    InstrumentError,
-    Measurement,
-)
-from magnon_lab.runs import MeasurementBlock, RunFile, RunsFolder
+from magnon_lab.bench import QUANTITIES, Bench, BenchError, Measurement
+from magnon_lab.runs import MeasurementBlock, RunError, RunFile
+from procedures.context import Context, CutShortError, Place
+
+#: How often (s) a paused run looks whether it is to go on.
+LOOK_S = 0.1
+
+#: What a measurement may take beside its settling times and the slowest answer, in s.
+SLACK_S = 20.0
 
 
 class Held(FloatParameter):
@@ -44,27 +44,13 @@ class Held(FloatParameter):
         return f"{self._value!r} {self.units}" if self.is_set() else ""
 
 
-class CutShortError(Exception):
-    """A batch ended early because the run was to stop; what was measured is recorded."""
-
-
-@dataclass
-class Context:
-    """What a procedure is given to work with, by whoever starts it."""
-
-    bench_file: BenchFile
-    runs: RunsFolder
-    run: RunFile | None = None
-    bench: Bench | None = None
-    stop: threading.Event = field(default_factory=threading.Event)  # end after this step
-
-
 class RingProcedure(Procedure):
     """A procedure on the bench of the ring.
 
     The bench is opened by whoever starts the procedure (`uses_bench`), handed over in `context`
     with every output still off, and always left in the safe state. PyMeasure's `should_stop` means
-    *abort*: end before the next measurement. `context.stop` means: end after the current step.
+    *abort*: end before the next measurement. What else is asked stands in `context`; it is followed
+    between steps, by `next_step`.
     """
 
     drive_power_dbm = Held("Drive power", "dBm", -200, 30, "Power of the injected tone.")
@@ -81,10 +67,17 @@ class RingProcedure(Procedure):
     )
 
     context: Context
+    resumable: ClassVar[bool] = False
+    """Whether a run that ended before its time can go on, see `resume_from`."""
     measured: int = 0
     """Ring measurements made so far."""
-    _clock_began_s: float = 0.0
+    ended_early: bool = False
+    """Whether a step was left undone because the run was to stop."""
+    drives: bool = True
+    """Whether the generator is switched on."""
+    _began_s: float = 0.0  # by the bench's clock, when this run's time was 0
     _bench_time_s: float = math.nan
+    _before_s: float = 0.0  # bench time used before this process
 
     @property
     def uses_bench(self) -> bool:
@@ -138,14 +131,33 @@ class RingProcedure(Procedure):
             result["bench_time_s"] = self._bench_time_s
         return result
 
+    # Going on with a run that ended before its time
+
+    def resume_from(self, run: RunFile) -> Place:
+        """Take up what `run` was, from its last checkpoint; called when all is validated.
+
+        Raises `RunError` where there is nothing that one could go on from.
+        """
+        raise RunError(
+            f"run {run.id} cannot go on: {type(self).__name__} keeps no state between its "
+            f"measurements; start it anew with magnon-lab run {run.info()['procedure']}"
+        )
+
+    def rows_so_far(self) -> Iterable[dict[str, Any]]:
+        """Return the records of the steps that stand in the run file, for PyMeasure's CSV."""
+        return ()
+
+    # The bench
+
     def startup(self) -> None:
         """Note the bench's clock, by which the run's time is told."""
         if self.uses_bench:
-            self._clock_began_s = self.bench.clock.now()
+            self._began_s = self.bench.clock.now() - self._before_s
 
     def shutdown(self) -> None:
         """Make the bench safe, whatever happened; raises nothing."""
         if self.uses_bench:
+            self.context.pulse.beat("safe")
             with contextlib.suppress(BenchError):
                 self._bench_time_s = self.bench_time_s()
             outcomes = self.bench.safe()
@@ -154,46 +166,124 @@ class RingProcedure(Procedure):
 
     def bench_time_s(self) -> float:
         """Return how long the bench has been used by this run, by its own clock."""
-        return self.bench.clock.now() - self._clock_began_s
+        return self.bench.clock.now() - self._began_s
+
+    def switch_on(self) -> None:
+        """Start the bench, if one is used, at the held settings. Raises `CutShortError`."""
+        if self.should_stop():
+            raise CutShortError
+        if not self.uses_bench:
+            return
+        self.context.pulse.beat("start")
+        if not self.bench.start(self.held(), drive=self.drives, should_stop=self.must_end):
+            raise CutShortError
 
     def measure(
         self,
         settings: NDArray[np.float64],
         knobs: tuple[str, ...],
         numbers: NDArray[np.int64] | None = None,
+        purpose: str = "measurement",
     ) -> Measurement:
         """Measure one trace a row of `settings` (n, knobs).
 
         Without `numbers` (n,) they go on from the last. The result is not `complete` where an
-        abort came in between.
+        abort came in between. Where the analyser is overdriven, the run pauses; if it then goes
+        on, the batch is measured anew. Raises `CutShortError` if it ends instead.
         """
         if numbers is None:
             numbers = self.measured + np.arange(len(settings))
-        measurement = self.bench.measure(settings, knobs, numbers, should_stop=self.should_stop)
-        self.measured += len(measurement.numbers)
-        return measurement
+        while True:
+            measurement = self.bench.measure(settings, knobs, numbers, should_stop=self.must_end)
+            if measurement.stopped != "overload":
+                self.measured += len(measurement.numbers)
+                return measurement
+            self.run_file.record_measurements(self.block(measurement, purpose))
+            self.pause_on_error(_overload(measurement))
 
+    def must_end(self) -> bool:
+        """Return whether to end before the next measurement; beats, since one was made."""
+        self.context.pulse.beat("measure", self._measuring_s())
+        return bool(self.should_stop())
 
-def block_of(measurement: Measurement, purpose: str) -> MeasurementBlock:
-    """Return a bench's measurement in the form that the run file keeps."""
-    return MeasurementBlock(
-        numbers=measurement.numbers,
-        purpose=purpose,
-        knobs=measurement.knobs,
-        requested=measurement.requested,
-        realised=measurement.realised,
-        traces_dbm=measurement.traces_dbm,
-        flags=measurement.flags,
-        bench_time_s=measurement.bench_time_s,
-    )
+    def _measuring_s(self) -> float:
+        """Return how long (s) one measurement, or one step of a ramp, may take."""
+        stand = self.bench.stand
+        slowest_s = max(session.timeout_s for session in stand.sessions.values())
+        settle = stand.model.settle
+        settling_s = settle.field_s + settle.drive_s + settle.attenuation_s + settle.amplifier_s
+        return SLACK_S + 3 * slowest_s + settling_s
 
-
-def refuse_overload(measurement: Measurement) -> None:
-    """Raise `InstrumentError` where the analyser was overdriven; the bench is in standby then."""
-    if measurement.stopped == "overload":
-        settings = dict(zip(measurement.knobs, measurement.requested[-1], strict=True))
-        told = ", ".join(f"{name} = {value:.12g}" for name, value in settings.items())
-        raise InstrumentError(
-            f"the analyser's input was overdriven at {told}: raise readout.input_attenuation_db "
-            "or readout.reference_level_dbm in the bench file, or give the loop less gain"
+    def block(self, measurement: Measurement, purpose: str = "measurement") -> MeasurementBlock:
+        """Return a bench's measurement in the form that the run file keeps, in the run's time."""
+        return MeasurementBlock(
+            numbers=measurement.numbers,
+            purpose=purpose,
+            knobs=measurement.knobs,
+            requested=measurement.requested,
+            realised=measurement.realised,
+            traces_dbm=measurement.traces_dbm,
+            flags=measurement.flags,
+            bench_time_s=measurement.bench_time_s - self._began_s,
         )
+
+    # What is asked meanwhile
+
+    def next_step(self) -> bool:
+        """Return whether to make another step; while a pause is asked for, wait here first.
+
+        Raises `CutShortError` if an abort ends a pause.
+        """
+        self.wait_while_paused()
+        self.ended_early = self.context.stop.is_set() or bool(self.should_stop())
+        return not self.ended_early
+
+    def wait_while_paused(self) -> None:
+        """Wait, with the bench in standby, while a pause is asked for, then start it again.
+
+        Ends at once where none is. A stop ends the pause too, so that what follows a stop can be
+        measured. Raises `CutShortError` if an abort ends it.
+        """
+        context = self.context
+        if context.pause.is_set() and not context.stop.is_set() and not self.should_stop():
+            if self.uses_bench:
+                context.pulse.beat("safe")
+                self.bench.standby()
+            self._wait("paused on request")
+            self.switch_on()
+
+    def pause_on_error(self, message: str) -> None:
+        """Wait for an operator, the bench being in standby after an error that `message` tells.
+
+        Then the bench is started again. Raises `CutShortError` if the run is to end instead: what
+        could not be measured once is not tried for a last evaluation.
+        """
+        context = self.context
+        self.run_file.event("pause", "outcome", message)
+        if not (context.stop.is_set() or self.should_stop()):
+            context.pause.set()
+            self._wait(message)
+        if context.stop.is_set():
+            self.ended_early = True
+            raise CutShortError
+        self.switch_on()
+
+    def _wait(self, message: str) -> None:
+        context = self.context
+        self.run_file.pause(message)
+        context.paused.set()
+        while context.pause.is_set() and not context.stop.is_set() and not self.should_stop():
+            context.pulse.beat("pause")
+            time.sleep(LOOK_S)
+        context.pause.clear()
+        context.paused.clear()
+        self.run_file.resume()
+
+
+def _overload(measurement: Measurement) -> str:
+    settings = dict(zip(measurement.knobs, measurement.requested[-1], strict=True))
+    told = ", ".join(f"{name} = {value:.12g}" for name, value in settings.items())
+    return (
+        f"the analyser's input was overdriven at {told}: raise readout.input_attenuation_db "
+        "or readout.reference_level_dbm in the bench file, or give the loop less gain"
+    )

@@ -10,7 +10,6 @@ from pymeasure.experiment import ListParameter, Parameter
 from magnon_lab.bench import QUANTITIES
 from magnon_lab.learning.names import SPLITS
 from magnon_lab.runs import RunError
-from procedures.base import CutShortError
 from procedures.network import NetworkProcedure
 from procedures.training import check_knob_box, chosen_knobs, make_reservoir, make_trainer
 
@@ -106,14 +105,11 @@ class Evaluate(NetworkProcedure):
 
     def execute(self) -> None:
         """Measure the split and record loss, accuracy and confusion."""
-        self.trainer.compile()  # before any output goes on
-        if self.uses_bench:
-            self.bench.start(self.held())
+        self.compile()
+        self.switch_on()
         try:
             state, evaluation = self.score(self._state, self.split)
             self.record_final(state, evaluation)
-        except CutShortError:
-            return
         finally:
             self.run_file.record_measurements(self.take_blocks())
         self.emit(

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 import numpy as np
 from pymeasure.experiment import BooleanParameter, FloatParameter
 
-from procedures.base import RingProcedure, block_of, refuse_overload
+from procedures.base import RingProcedure
 
 
 class GainSweep(RingProcedure):
@@ -54,12 +54,15 @@ class GainSweep(RingProcedure):
     def execute(self) -> None:
         """Start the bench and sweep, from little loop gain to much or as asked."""
         self._rows = []
-        self.bench.start(self.held(), drive=self.drive_on)
+        self.drives = self.drive_on
+        self.switch_on()
         attenuations = self.attenuations_db()
         for index, attenuation_db in enumerate(attenuations):
-            measurement = self.measure(np.array([[attenuation_db]]), ("attenuation_db",))
-            self.run_file.record_measurements(block_of(measurement, "gain sweep"))
-            refuse_overload(measurement)
+            if not self.next_step():
+                break
+            setting = np.array([[attenuation_db]])
+            measurement = self.measure(setting, ("attenuation_db",), purpose="gain sweep")
+            self.run_file.record_measurements(self.block(measurement, "gain sweep"))
             if not measurement.complete:
                 break
             trace = measurement.traces_dbm[0]
@@ -76,8 +79,6 @@ class GainSweep(RingProcedure):
                 },
             )
             self.emit("progress", 100 * (index + 1) / len(attenuations))
-            if self.context.stop.is_set() or self.should_stop():
-                break
 
     def summary(self) -> dict[str, Any]:
         """Return the counts and the threshold found."""

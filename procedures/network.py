@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from magnon_lab.bench import Measurement
 from magnon_lab.runs import EvaluationRow, MeasurementBlock
-from procedures.base import CutShortError, RingProcedure, block_of, refuse_overload
+from procedures.base import RingProcedure
+from procedures.context import CutShortError
 
 if TYPE_CHECKING:
     from magnon_lab.learning.reports import Evaluation
@@ -46,12 +47,11 @@ class NetworkProcedure(RingProcedure):
         self, settings: NDArray[np.float64], knobs: tuple[str, ...], numbers: NDArray[np.int64]
     ) -> Measurement:
         """Measure on the bench, and keep it also if an abort cut it short (`CutShortError`)."""
-        measurement = self.measure(settings, knobs, numbers)
-        self._blocks.append(block_of(measurement, self._purpose))
+        measurement = self.measure(settings, knobs, numbers, self._purpose)
+        self._blocks.append(self.block(measurement, self._purpose))
         for phase in ("settle", "sweep"):
             spent = self._seconds.get(phase, 0.0) + measurement.times_s.get(phase, 0.0)
             self._seconds[phase] = spent
-        refuse_overload(measurement)
         if not measurement.complete:
             raise CutShortError
         return measurement
@@ -64,6 +64,8 @@ class NetworkProcedure(RingProcedure):
         self._purpose = request.purpose
         if self.should_stop():
             raise CutShortError
+        if not self.uses_bench:
+            self.context.pulse.beat("tell")  # a model or nothing answers: all of it is computed
         measured = self.through(request.settings, request.numbers)
         if not isinstance(self.through, BenchReservoir | IdentityReservoir):
             self.measured += len(measured.traces)
@@ -83,8 +85,17 @@ class NetworkProcedure(RingProcedure):
 
     def score(self, state: TrainerState, split: str) -> tuple[TrainerState, Evaluation]:
         """Pass a whole split through, as the network is."""
-        measured = [self.answer(request) for request in self.trainer.evaluate_ask(state, split)]
+        measured = []
+        for request in self.trainer.evaluate_ask(state, split):
+            self.wait_while_paused()
+            measured.append(self.answer(request))
+        self.context.pulse.beat("tell")
         return self.trainer.evaluate_tell(state, split, measured)
+
+    def compile(self) -> None:
+        """Compile what the trainer will call, while every output is still off."""
+        self.context.pulse.beat("compile")
+        self.trainer.compile()
 
     def record_final(self, state: TrainerState, evaluation: Evaluation) -> None:
         """Record the evaluation that a run is judged by, with what was measured for it."""

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 import numpy as np
 from pymeasure.experiment import IntegerParameter
 
-from procedures.base import RingProcedure, block_of, refuse_overload
+from procedures.base import RingProcedure
 
 
 class Spectrum(RingProcedure):
@@ -23,16 +23,18 @@ class Spectrum(RingProcedure):
     def execute(self) -> None:
         """Start the bench, take the traces, write each as it comes."""
         held = self.held()
-        self.bench.start(held)
+        self.switch_on()
         settings = np.array([list(held.values())])
-        traces = []
+        total_dbm, taken = np.zeros(len(self.bench.frequencies_hz)), 0
         for repeat in range(self.repeats):
-            measurement = self.measure(settings, tuple(held))
-            self.run_file.record_measurements(block_of(measurement, "spectrum"))
-            refuse_overload(measurement)
+            if not self.next_step():
+                break
+            measurement = self.measure(settings, tuple(held), purpose="spectrum")
+            self.run_file.record_measurements(self.block(measurement, "spectrum"))
             if not measurement.complete:
                 break
-            traces.append(measurement.traces_dbm[0])
+            total_dbm, taken = total_dbm + measurement.traces_dbm[0], taken + 1
+            self._mean_dbm = total_dbm / taken
             self.emit(
                 "batch results",
                 {
@@ -42,10 +44,6 @@ class Spectrum(RingProcedure):
                 },
             )
             self.emit("progress", 100 * (repeat + 1) / self.repeats)
-            if self.context.stop.is_set() or self.should_stop():
-                break
-        if traces:
-            self._mean_dbm = np.mean(traces, axis=0)
 
     def summary(self) -> dict[str, Any]:
         """Return the counts, and the strongest line of the mean trace."""

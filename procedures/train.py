@@ -4,19 +4,42 @@ from __future__ import annotations
 
 import math
 import time
-from typing import TYPE_CHECKING, ClassVar, Literal
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pymeasure.experiment import FloatParameter, IntegerParameter, ListParameter, Parameter
 
 from magnon_lab.learning.names import DIRECTIONS, ESTIMATORS, NETWORKS, OPTIMISERS
-from magnon_lab.runs import EvaluationRow, StepRow
-from procedures.base import CutShortError
+from magnon_lab.runs import EvaluationRow, RunError, RunFile, StepRow
+from procedures.context import Place
 from procedures.network import NetworkProcedure, row_of
-from procedures.training import check_knob_box, chosen_knobs, make_reservoir, make_trainer
+from procedures.training import (
+    check_knob_box,
+    chosen_knobs,
+    fingerprint,
+    make_reservoir,
+    make_trainer,
+)
 
 if TYPE_CHECKING:
     from magnon_lab.learning.reports import Evaluation, StepReport
     from magnon_lab.learning.state import TrainerState
+
+FINAL = "test"
+"""The split that is looked at once, at the end."""
+
+_COLUMNS = {
+    "Step": "step",
+    "Ring measurements": "ring_measurements",
+    "Loss": "loss",
+    "Accuracy": "accuracy",
+    "Learning rate": "learning_rate",
+    "Gradient SNR": "gradient_snr",
+    "Clip penalty": "clip_penalty",
+    "Bench time (s)": "bench_time_s",
+}
+"""Columns of PyMeasure's CSV, and of a step in the run file."""
 
 
 class Train(NetworkProcedure):
@@ -105,18 +128,12 @@ class Train(NetworkProcedure):
         "Traces kept", default="all", description="In the run file: all, none, or each n-th."
     )
 
-    DATA_COLUMNS: ClassVar[list[str]] = [
-        "Step",
-        "Ring measurements",
-        "Loss",
-        "Accuracy",
-        "Learning rate",
-        "Gradient SNR",
-        "Clip penalty",
-        "Bench time (s)",
-    ]
+    DATA_COLUMNS: ClassVar[list[str]] = list(_COLUMNS)
 
+    resumable: ClassVar[bool] = True
     _planned: int = 0
+    _from: TrainerState | None = None  # where to go on, none: from the beginning
+    _fingerprint: str = ""
 
     @property
     def uses_bench(self) -> bool:
@@ -143,7 +160,11 @@ class Train(NetworkProcedure):
             raise ValueError(f"keep: {self.keep!r} is not all, none, or a whole number from 1")
         if not self.steps and not self.budget:
             raise ValueError("steps and budget are both 0: one of them must end the training")
+        path = Path(self.task)
+        if path.suffix and path.is_file():
+            self.task = str(path.resolve())  # to be found again from any other folder
         task = make_task(self.task, self.seed, label=self.label)
+        self._fingerprint = fingerprint(task)
         self.through = make_reservoir(
             self.reservoir, bench_file, names, held, self.seed, self.measure_on_bench
         )
@@ -177,35 +198,68 @@ class Train(NetworkProcedure):
             )
         return min(self.steps or paid, paid)
 
+    def resume_from(self, run: RunFile) -> Place:
+        """Go on from the last checkpoint, or from the beginning where there is none yet.
+
+        Raises `RunError` if the checkpoint does not fit, or if the data are others than then.
+        """
+        from magnon_lab.learning.trainer import state_from_bytes
+
+        for event in run.events("data"):
+            if event.data["sha256"] != self._fingerprint:
+                raise RunError(
+                    f"task = {self.task!r}: these are not the data that run {run.id} learns from "
+                    f"(sha256 {self._fingerprint[:12]} now, {event.data['sha256'][:12]} then)"
+                )
+        checkpoint = run.last_checkpoint()
+        if checkpoint is None:
+            return Place(final=(FINAL,))
+        try:
+            self._from = state = state_from_bytes(self.trainer, checkpoint[1])
+        except ValueError as error:
+            raise RunError(f"run {run.id} cannot go on: {error}") from error
+        self.measured = int(state.next_number)
+        used_s = [run.info()["summary"].get("bench_time_s", 0.0)]
+        used_s += run.steps(after=int(state.step) - 1)["bench_time_s"].tolist()
+        self._before_s = max(value for value in used_s if math.isfinite(value))
+        return Place(int(state.step), int(state.next_number), (FINAL,))
+
+    def rows_so_far(self) -> Iterable[dict[str, Any]]:
+        """Return a record for each step in the run file."""
+        steps = self.run_file.steps()
+        columns = [steps[name].tolist() for name in _COLUMNS.values()]
+        return (dict(zip(_COLUMNS, row, strict=True)) for row in zip(*columns, strict=True))
+
     def execute(self) -> None:
         """Train, and evaluate on the test split at the end, also after a stop on request."""
-        trainer = self.trainer
-        trainer.compile()  # before any output goes on
-        if self.uses_bench:
-            self.bench.start(self.held())
-        state = trainer.init()
+        if self._from is None:
+            data = {"sha256": self._fingerprint}
+            self.run_file.event("data", "outcome", f"data of task {self.task}", data)
+        self.compile()
+        self.switch_on()
+        state = self._from or self.trainer.init()
         try:
             if self.estimator == "ridge":
                 state, evaluation = self._ridge(state)
             else:
-                state, evaluation = self.score(self._train(state), "test")
+                state, evaluation = self.score(self._train(state), FINAL)
             self.record_final(state, evaluation)
-        except CutShortError:
-            pass
         finally:
             self.run_file.record_measurements(self.take_blocks())
 
     def _train(self, state: TrainerState) -> TrainerState:
-        trainer = self.trainer
-        while int(state.step) < self._planned and not self.context.stop.is_set():
+        trainer, pulse = self.trainer, self.context.pulse
+        while int(state.step) < self._planned and self.next_step():
             self._seconds = {"ask": 0.0, "tell": 0.0}
             report = None
             while report is None:
                 began = time.perf_counter()
+                pulse.beat("ask")
                 request = trainer.ask(state)
                 asked = time.perf_counter()
                 measured = self.answer(request)
                 answered = time.perf_counter()
+                pulse.beat("tell")
                 state, report = trainer.tell(state, request, measured)
                 self._seconds["ask"] += asked - began
                 self._seconds["tell"] += time.perf_counter() - answered
@@ -228,20 +282,10 @@ class Train(NetworkProcedure):
             seconds=self._seconds,
             **figures,
         )
+        self.context.pulse.beat("write")
         self.run_file.record_step(row, evaluations, self.take_blocks(), state_to_bytes(state))
-        self.emit(
-            "results",
-            {
-                "Step": row.step,
-                "Ring measurements": row.ring_measurements,
-                "Loss": row.loss,
-                "Accuracy": row.accuracy,
-                "Learning rate": row.learning_rate,
-                "Gradient SNR": row.gradient_snr,
-                "Clip penalty": row.clip_penalty,
-                "Bench time (s)": row.bench_time_s,
-            },
-        )
+        record = {column: getattr(row, name) for column, name in _COLUMNS.items()}
+        self.emit("results", record)
         self.emit("progress", 100.0 * row.step / self._planned)
 
     def _ridge(self, state: TrainerState) -> tuple[TrainerState, Evaluation]:

@@ -5,11 +5,15 @@ Shared by `train`, which starts from parameters, and `evaluate`, which reads the
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from magnon_lab.bench import BenchFile
+from magnon_lab.learning.names import SPLITS
 
 if TYPE_CHECKING:
     from magnon_lab.learning.reservoir import Reservoir
@@ -140,3 +144,14 @@ def widths(name: str, text: str) -> tuple[int, ...]:
     if any(width < 1 for width in found):
         raise ValueError(f"{name}: {text!r} holds a width below 1")
     return found
+
+
+def fingerprint(task: Task) -> str:
+    """Return a SHA-256 of all data of a task, by which other data are told from these."""
+    digest = hashlib.sha256()
+    for split in SPLITS:
+        for name in (f"x_{split}", f"y_{split}"):
+            array = np.ascontiguousarray(getattr(task, name))
+            digest.update(f"{name} {array.dtype.str} {array.shape}".encode())
+            digest.update(array.tobytes())
+    return digest.hexdigest()

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from magnon_lab import __version__
-from magnon_lab.cli import bench, procedures, run, runs
+from magnon_lab.cli import bench, procedures, run, runs, steer
 
 app = typer.Typer(
     name="magnon-lab",
@@ -16,6 +16,10 @@ app = typer.Typer(
     pretty_exceptions_show_locals=False,
 )
 app.command("run")(run.run)
+app.command("pause")(steer.pause)
+app.command("stop")(steer.stop)
+app.command("abort")(steer.abort)
+app.command("resume")(steer.resume)
 app.add_typer(runs.app, name="runs")
 app.add_typer(bench.app, name="bench")
 app.add_typer(procedures.app, name="procedures")

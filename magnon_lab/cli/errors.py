@@ -12,6 +12,7 @@ from procedures import ProcedureNotFoundError
 class Failure(enum.IntEnum):
     """Exit codes of every command."""
 
+    NONE = 0
     FAILED = 1
     BAD_INPUT = 2
     REFUSED = 3

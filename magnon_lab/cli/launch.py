@@ -4,30 +4,47 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import queue
-import signal
-import sys
+import os
+import socket
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
-from pymeasure.experiment import Procedure, Results, Worker
+from pymeasure.experiment import Procedure, Results
 
 from magnon_lab.bench import Bench, BenchFile
+from magnon_lab.cli.control import Control
 from magnon_lab.cli.errors import BadInputError, Failure, exit_code_of
+from magnon_lab.cli.guard import COMMAND as GUARD
+from magnon_lab.cli.work import RunWorker, Watch, work
 from magnon_lab.runs import RunError, RunFile, RunsFolder
-from procedures.base import Context, RingProcedure
+from procedures.base import RingProcedure
+from procedures.context import Context
 
 log = logging.getLogger(__name__)
-Watch = Callable[[float, Mapping[str, Any]], None]  # progress in percent, latest record
+
+
+@dataclass(frozen=True)
+class Terms:
+    """How a run is carried out, whatever it is.
+
+    `watch` shows how it goes, `began` is called with the run file once there is one, `parent` is a
+    process without which the run must not go on.
+    """
+
+    watch: Watch | None = None
+    began: Callable[[RunFile], None] | None = None
+    parent: int | None = None
 
 
 @dataclass
 class Outcome:
-    """How a run ended."""
+    """How a run ended.
+
+    `stuck`: a thread still waits for an instrument, so the process must be ended the hard way.
+    """
 
     run: RunFile
     status: str
@@ -35,6 +52,7 @@ class Outcome:
     message: str
     wall_time_s: float
     summary: dict[str, Any] = field(default_factory=dict)
+    stuck: bool = False
 
     def as_json(self) -> dict[str, Any]:
         """Return the object that `--json` prints last."""
@@ -51,29 +69,25 @@ class Outcome:
         }
 
 
-class RunWorker(Worker):  # type: ignore[misc]  # PyMeasure ships no types
-    """PyMeasure's worker, which also remembers the last record and what went wrong."""
+class _Journal:
+    """The bench's journal: kept until there is a run file, and a sign of life while it is safed."""
 
-    def __init__(self, results: Results) -> None:
-        super().__init__(results, log_level=logging.WARNING)
-        self.latest: dict[str, Any] = {}
-        self.error: BaseException | None = None
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._early: list[tuple[str, str, str, dict[str, Any]]] = []
 
-    def handle_record(self, record: dict[str, Any]) -> None:
-        """Hand a record to the CSV and keep it for the progress line."""
-        self.latest = record
-        super().handle_record(record)
+    def __call__(self, kind: str, phase: str, message: str, data: dict[str, Any]) -> None:
+        if kind != "guard":  # the guard looks at the work, it is no work
+            self._context.pulse.beat("safe" if kind in ("safe", "standby") else "start")
+        if self._context.run is None:
+            self._early.append((kind, phase, message, data))
+        else:
+            self._context.run.event(kind, phase, message, data)
 
-    def handle_error(self) -> None:
-        """Remember the error; PyMeasure itself only logs it."""
-        self.error = sys.exc_info()[1]
-        self.emit("error", repr(self.error))
-        self.update_status(Procedure.FAILED)
-
-    def handle_abort(self) -> None:
-        """Remember a KeyboardInterrupt or SystemExit raised inside the procedure."""
-        self.error = sys.exc_info()[1]
-        self.update_status(Procedure.ABORTED)
+    def catch_up(self) -> None:
+        for entry in self._early:
+            self(*entry)
+        self._early.clear()
 
 
 def launch(
@@ -82,38 +96,22 @@ def launch(
     name: str,
     bench_path: Path | None,
     runs_path: Path,
-    watch: Watch | None = None,
+    terms: Terms | None = None,
 ) -> Outcome:
-    """Run `procedure` and return how it ended.
+    """Run `procedure` as a new run and return how it ended.
 
     Everything that can be known to be wrong is refused before a run folder exists; instruments are
     reached, with their outputs untouched, before it exists too. Errors up to there are raised,
     later ones are recorded in the run file and told in the outcome.
     """
-    started = time.monotonic()
-    runs = RunsFolder(runs_path)
+    runs, terms = RunsFolder(runs_path), terms or Terms()
     if not isinstance(procedure, RingProcedure):
-        return _launch_foreign(procedure, name, runs, watch, started)
+        return _launch_foreign(procedure, name, runs, terms)
     bench_file = BenchFile.load(bench_path)
-    context = procedure.context = Context(bench_file=bench_file, runs=runs)
-    try:
-        procedure.validate()
-    except (ValueError, RunError) as error:
-        raise BadInputError(str(error)) from error
-    with contextlib.ExitStack() as stack:
-        pending: list[tuple[Any, ...]] = []
+    prepare(procedure, bench_file, runs)
 
-        def journal(kind: str, phase: str, message: str, data: dict[str, Any]) -> None:
-            if context.run is None:
-                pending.append((kind, phase, message, data))
-            else:
-                context.run.event(kind, phase, message, data)
-
-        if procedure.uses_bench:
-            context.bench = stack.enter_context(
-                Bench(bench_file, journal=journal, seed=int(procedure.seed))
-            )
-        run = context.run = runs.create(
+    def begin() -> RunFile:
+        return runs.create(
             procedure=name,
             configuration=procedure.parameter_values(),
             bench_text=bench_file.text,
@@ -121,19 +119,66 @@ def launch(
             simulated=bench_file.simulated or not procedure.uses_bench,
             keep=procedure.kept,
         )
-        for event in pending:
-            run.event(*event)
+
+    return carry_out(procedure, begin, terms)
+
+
+def prepare(procedure: RingProcedure, bench_file: BenchFile, runs: RunsFolder) -> None:
+    """Give a procedure what it works with, and let it refuse what is wrong (`BadInputError`)."""
+    procedure.context = Context(bench_file=bench_file, runs=runs)
+    try:
+        procedure.validate()
+    except (ValueError, RunError) as error:
+        raise BadInputError(str(error)) from error
+
+
+def carry_out(procedure: RingProcedure, begin: Callable[[], RunFile], terms: Terms) -> Outcome:
+    """Open the bench, take the run file that `begin` gives, do the work, and say how it ended."""
+    started = time.monotonic()
+    context = procedure.context
+    bench_file = context.bench_file
+    with contextlib.ExitStack() as stack:
+        journal = _Journal(context)
+        if procedure.uses_bench:
+            # Left as it was found, until there is a run that could have changed it.
+            bench = Bench(
+                bench_file,
+                journal,
+                seed=int(procedure.seed),
+                leave="unchanged",
+                what="a run that begins",
+                guard_command=GUARD,
+            )
+            context.bench = stack.enter_context(bench)
+            context.guarded = bench.guarded
+            context.pulse.listeners.append(bench.beat)
+        run = context.run = begin()
+        journal.catch_up()
         if context.bench is not None:
+            context.bench.leave = "safe"
+            context.bench.report_to(run.folder, f"run {run.id}")
             run.set_identities(context.bench.identities())
             run.set_frequencies(context.bench.frequencies_hz)
-        worker = _work(procedure, run, context.stop.set, watch)
-    return _conclude(procedure, run, worker, context.stop.is_set(), started)
+        worker = RunWorker(_results(procedure, run))
+        control = Control(run, worker.stop, context, terms.parent)
+        _work(run, worker, control, terms, str(bench_file.path.resolve()))
+        if worker.stuck:
+            stack.pop_all()  # its sessions are in the hands of the thread that is stuck
+    return _conclude(procedure, run, worker, control, time.monotonic() - started)
 
 
-def _launch_foreign(
-    procedure: Procedure, name: str, runs: RunsFolder, watch: Watch | None, started: float
-) -> Outcome:
+def _results(procedure: RingProcedure, run: RunFile) -> Results:
+    """Begin PyMeasure's CSV, with what the run file holds of earlier steps."""
+    run.csv_path.unlink(missing_ok=True)
+    results = Results(procedure, str(run.csv_path))
+    with run.csv_path.open("a", encoding=Results.ENCODING) as file:
+        file.writelines(results.format(row) + Results.LINE_BREAK for row in procedure.rows_so_far())
+    return results
+
+
+def _launch_foreign(procedure: Procedure, name: str, runs: RunsFolder, terms: Terms) -> Outcome:
     """Run a procedure that opens instruments by itself: recorded, but outside our limits."""
+    started = time.monotonic()
     run = runs.create(
         procedure=name,
         configuration=procedure.parameter_values(),
@@ -148,66 +193,64 @@ def _launch_foreign(
         "and no safe state is ensured",
         {},
     )
-    worker = _work(procedure, run, None, watch)
-    return _conclude(procedure, run, worker, False, started)
-
-
-def _work(
-    procedure: Procedure, run: RunFile, stop: Callable[[], None] | None, watch: Watch | None
-) -> RunWorker:
     worker = RunWorker(Results(procedure, str(run.csv_path)))
+    control = Control(run, worker.stop, None, terms.parent)
+    _work(run, worker, control, terms, "")
+    return _conclude(procedure, run, worker, control, time.monotonic() - started)
+
+
+def _work(run: RunFile, worker: RunWorker, control: Control, terms: Terms, bench_path: str) -> None:
     run.start()
-    worker.start()
-    progress, last_beat = 0.0, 0.0
-    with _signals(stop or worker.stop, worker.stop):
-        while worker.is_alive() or not worker.monitor_queue.empty():
-            with contextlib.suppress(queue.Empty):
-                message = worker.monitor_queue.get(timeout=0.1)
-                if message is not None and message[0] == "progress":
-                    progress = float(message[1])
-            if time.monotonic() - last_beat > 1.0:
-                last_beat = time.monotonic()
-                run.heartbeat()
-            if watch is not None:
-                watch(progress, worker.latest)
-    return worker
-
-
-@contextlib.contextmanager
-def _signals(first: Callable[[], None], then: Callable[[], None]) -> Iterator[None]:
-    """Ctrl-C: first a stop after the step, then an abort; the other signals abort at once."""
-    actions = [first, then]
-
-    def interrupt(signum: int, frame: FrameType | None) -> None:
-        actions.pop(0)() if len(actions) > 1 else actions[0]()
-
-    def abort(signum: int, frame: FrameType | None) -> None:
-        then()
-
-    handlers = {signal.SIGINT: interrupt, signal.SIGTERM: abort, signal.SIGHUP: abort}
-    before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+    told = {"pid": os.getpid(), "host": socket.gethostname(), "bench_path": bench_path}
+    run.event("process", "outcome", f"process {told['pid']} on {told['host']} runs it", told)
+    if terms.began is not None:
+        terms.began(run)
+    work(worker, run, control, terms.watch)
 
 
 def _conclude(
-    procedure: Procedure, run: RunFile, worker: RunWorker, stopped: bool, started: float
+    procedure: Procedure, run: RunFile, worker: RunWorker, control: Control, wall_time_s: float
 ) -> Outcome:
+    ours = isinstance(procedure, RingProcedure)
+    resumable = ours and procedure.resumable
     message = ""
-    summary: dict[str, Any] = {}
-    if procedure.status == Procedure.FINISHED:
-        status, code = ("stopped", Failure.CTRL_C) if stopped else ("finished", 0)
+    code = Failure.INTERRUPTED if resumable else Failure.FAILED
+    if control.by_ctrl_c:
+        code = Failure.CTRL_C
+    how = f"; magnon-lab resume {run.id} goes on" if resumable else ""
+    if worker.stuck:
+        status, message = "aborted", _stuck(procedure.context) + how
+    elif procedure.status == Procedure.FINISHED:
+        if ours and procedure.ended_early:
+            status, message = "stopped", f"stopped on request{how}"
+        else:
+            status, code = "finished", Failure.NONE
     elif procedure.status == Procedure.ABORTED:
-        status, code, message = "aborted", Failure.CTRL_C, "aborted on request"
+        status, message = "aborted", f"aborted on request{how}"
     else:
         status, code = "failed", exit_code_of(worker.error)
         message = f"{type(worker.error).__name__}: {worker.error}"
         log.debug("the procedure failed", exc_info=worker.error)
-    if isinstance(procedure, RingProcedure):
-        summary = procedure.summary()
-    run.finish(status, message, summary)
+    summary = procedure.summary() if ours else {}
+    try:
+        if worker.stuck:
+            run.event("stuck", "outcome", message)
+        run.finish(status, message, summary)
+    except RunError as error:  # what happened is told all the same
+        code, message = Failure.FAILED, f"{message}; {error}" if message else str(error)
     run.close()
-    return Outcome(run, status, int(code), message, time.monotonic() - started, summary)
+    return Outcome(run, status, int(code), message, wall_time_s, summary, worker.stuck)
+
+
+def _stuck(context: Context) -> str:
+    """Say what an abort that was not followed leaves behind."""
+    last = context.pulse.last
+    told = f"aborted; {last.phase} has not got on for {context.pulse.silent_s():.1f} s"
+    if context.bench is None or last.phase == "compile":
+        return f"{told}, so the process is ended"
+    if context.guarded:
+        return f"{told}, so the process is ended, and its guard makes the bench safe"
+    return (
+        f"{told}, so the process is ended. THE BENCH MAY STILL BE ON: no guard looks after it; "
+        "magnon-lab bench safe switches it off once its instruments answer"
+    )

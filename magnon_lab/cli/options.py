@@ -25,6 +25,9 @@ RunsOption = Annotated[
     Path,
     typer.Option("--runs", metavar="DIR", envvar="MAGNON_LAB_RUNS", help="Folder of the runs."),
 ]
+RunArgument = Annotated[
+    str, typer.Argument(metavar="RUN", help="latest, an id, a unique part of it, or a path.")
+]
 JsonOption = Annotated[
     bool, typer.Option("--json", help="For scripts: the last line is one JSON object.")
 ]

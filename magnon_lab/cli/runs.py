@@ -13,6 +13,7 @@ from rich.table import Table
 from magnon_lab.cli.options import (
     DEFAULT_RUNS,
     JsonOption,
+    RunArgument,
     RunsOption,
     out,
     print_json,
@@ -20,10 +21,6 @@ from magnon_lab.cli.options import (
 )
 
 app = typer.Typer(help="What was run, and what came out of it.", no_args_is_help=True)
-
-RunArgument = Annotated[
-    str, typer.Argument(metavar="RUN", help="latest, an id, a unique part of it, or a path.")
-]
 
 
 @app.command("list")

@@ -248,16 +248,16 @@ class RunReader:
         result[kept] = values
         return result
 
-    def events(self, kind: str | None = None) -> list[Event]:
-        """Return the journal in its order, or only the entries of one kind."""
+    def events(self, kind: str | None = None, newest: int | None = None) -> list[Event]:
+        """Return the journal in its order, or only the entries of one kind, or the newest n."""
         rows = self._database.rows(
             "SELECT time, kind, phase, message, data FROM events "
-            "WHERE ?1 IS NULL OR kind = ?1 ORDER BY event",
-            (kind,),
+            "WHERE ?1 IS NULL OR kind = ?1 ORDER BY event DESC LIMIT ?2",
+            (kind, -1 if newest is None else newest),
         )
         return [
             Event(at, kind, phase, message, json.loads(data))
-            for at, kind, phase, message, data in rows
+            for at, kind, phase, message, data in reversed(rows)
         ]
 
     def last_checkpoint(self) -> tuple[int, bytes] | None:
@@ -271,12 +271,15 @@ class RunReader:
 
     def requests(self) -> list[Request]:
         """Return all requests, taken up or not, in their order."""
-        rows = self._database.rows("SELECT request, kind, time, taken FROM control")
-        return [Request(*row) for row in rows]
+        return self._requests("")
 
     def pending_requests(self) -> list[Request]:
         """Return the requests that were not taken up yet, in their order."""
-        return [request for request in self.requests() if request.taken is None]
+        return self._requests("WHERE taken IS NULL ")
+
+    def _requests(self, which: str) -> list[Request]:
+        query = f"SELECT request, kind, time, taken FROM control {which}ORDER BY request"
+        return [Request(*row) for row in self._database.rows(query)]
 
     def summary(self) -> RunSummary:
         """Return what a list of runs shows."""

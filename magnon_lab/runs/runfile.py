@@ -21,6 +21,7 @@ from magnon_lab.runs.errors import RunError
 from magnon_lab.runs.provenance import Process
 from magnon_lab.runs.reading import FILE_NAME, STEP_COLUMNS, RunReader
 from magnon_lab.runs.records import EvaluationRow, MeasurementBlock, StepRow
+from magnon_lab.runs.rewinding import rewind, take_from_counts
 from magnon_lab.runs.schema import PHASES
 from magnon_lab.runs.status import ENDED, REQUESTS, check_way
 
@@ -70,15 +71,17 @@ class RunFile(RunReader):
             raise
         return run
 
-    def _check_free(self) -> None:
-        """Refuse to write what another live process writes."""
-        info = self.info()
-        process = Process(**info["process"])
-        if info["status"] in ("running", "paused") and process != Process.this():
+    def _check_free(self) -> str:
+        """Refuse to write what another live process writes; return the status that is stored."""
+        stored, process, heartbeat = self._one("SELECT status, process, heartbeat FROM run")
+        owner = Process(*json.loads(process))
+        alive = owner != Process.this() and owner.alive(heartbeat, time.time())
+        if stored in ("running", "paused") and alive:
             raise RunError(
-                f"run {self.id} is {info['status']} in process {process.pid} on {process.host}: "
+                f"run {self.id} is {stored} in process {owner.pid} on {owner.host}: "
                 "ask it to stop before writing to it"
             )
+        return str(stored)
 
     def __enter__(self) -> Self:
         return self
@@ -101,29 +104,41 @@ class RunFile(RunReader):
         """Record the frequencies of the points of the traces, (points,)."""
         self._set(frequencies=np.ascontiguousarray(frequencies_hz, dtype="<f8").tobytes())
 
+    def set_bench(self, text: str) -> None:
+        """Record the bench file that is used from now on."""
+        self._set(bench=text)
+
     def start(self) -> None:
         """Turn to running in this process: a new run, or one that ended before its time.
 
         Raises `RunError` for a run that is finished, or that another process runs.
         """
-        self._check_free()
         now = time.time()
         values = {"status": "running", "process": encode("process", Process.this())}
         with self._database.transaction() as connection:
-            check_way(self.id, self._stored, "running")
+            # Inside the transaction: of two that start it at once, one is refused.
+            check_way(self.id, self._check_free(), "running")
             _update(connection, **values, heartbeat=now, ended=None, message="")
             connection.execute("UPDATE run SET started = ? WHERE started IS NULL", (now,))
         self._stored = "running"
 
-    def pause(self) -> None:
-        """Turn from running to paused."""
-        self._turn("paused")
+    def rewind(self, step: int, number: int, final: tuple[str, ...] = ()) -> dict[str, Any]:
+        """Take the run back to where it goes on: see `rewinding.rewind`. Journals what went."""
+        message = f"goes on after step {step} with measurement {number}"
+        with self._recording() as connection:
+            taken = rewind(connection, step, number, final)
+            _insert_event(connection, "resume", "outcome", message, taken)
+        return taken
+
+    def pause(self, message: str = "") -> None:
+        """Turn from running to paused; `message` says why."""
+        self._turn("paused", message=message)
 
     def resume(self) -> None:
         """Turn from paused to running."""
         if self._stored != "paused":
             raise RunError(f"run {self.id} is {self._stored}: only a paused run resumes")
-        self._turn("running")
+        self._turn("running", message="")
 
     def finish(
         self, status: str, message: str = "", summary: Mapping[str, Any] | None = None
@@ -218,6 +233,7 @@ class RunFile(RunReader):
             "SELECT kind FROM kinds WHERE purpose = ? AND knobs = ?", kind
         ).fetchone()
         belongs = step if block.step is None else block.step
+        take_from_counts(connection, numbers.tolist())
         connection.executemany(
             "INSERT OR REPLACE INTO measurements VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
             zip(
@@ -253,12 +269,8 @@ class RunFile(RunReader):
 
         Works on a run opened for reading too: a guard speaks of runs that others wrote.
         """
-        values = (time.time(), kind, phase, message, encode("event data", dict(data or {})))
         with self._adding() as connection:
-            connection.execute(
-                "INSERT INTO events (time, kind, phase, message, data) VALUES (?, ?, ?, ?, ?)",
-                values,
-            )
+            _insert_event(connection, kind, phase, message, data)
 
     # Requests of operators
 
@@ -327,6 +339,19 @@ def _step_values(step: StepRow) -> tuple[Any, ...]:
         values[name] if name in values else float(getattr(step, name)) for name in STEP_COLUMNS
     ]
     return (*plain, encode("measurements", dict(step.measurements)))
+
+
+def _insert_event(
+    connection: sqlite3.Connection,
+    kind: str,
+    phase: str,
+    message: str,
+    data: Mapping[str, Any] | None,
+) -> None:
+    connection.execute(
+        "INSERT INTO events (time, kind, phase, message, data) VALUES (?, ?, ?, ?, ?)",
+        (time.time(), kind, phase, message, encode("event data", dict(data or {}))),
+    )
 
 
 def _insert_evaluation(connection: sqlite3.Connection, evaluation: EvaluationRow) -> None:

@@ -30,4 +30,4 @@ def check_way(run: str, old: str, new: str) -> None:
 
 def shown(stored: str, alive: bool) -> str:
     """Return the status to show: a run whose process is gone was interrupted."""
-    return "interrupted" if stored in ("running", "paused") and not alive else stored
+    return "interrupted" if stored not in ENDED and not alive else stored

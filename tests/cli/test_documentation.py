@@ -64,5 +64,5 @@ def test_a_plain_pymeasure_procedure_runs_unguarded(command: Command, tmp_path: 
     told = command("run", f"{script}:Plain", "-p", "count=5", "--runs", tmp_path / "runs", "--json")
     assert told.code == 0
     run = RunsFolder(tmp_path / "runs").find("latest")
-    assert [event.kind for event in run.events()] == ["unguarded"]
+    assert [event.kind for event in run.events()] == ["unguarded", "process"]
     assert run.csv_path.read_text().strip().splitlines()[-1] == "4"

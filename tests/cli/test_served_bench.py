@@ -49,16 +49,16 @@ def test_limits_by_hand_and_safe(served_in_real_time: Served, command: Command) 
 
 
 @pytest.mark.parametrize(
-    ("number", "again", "status"),
+    ("number", "again", "status", "code"),
     [
-        (signal.SIGINT, False, "stopped"),
-        (signal.SIGINT, True, "aborted"),
-        (signal.SIGTERM, False, "aborted"),
-        (signal.SIGHUP, False, "aborted"),
+        (signal.SIGINT, False, "stopped", 130),
+        (signal.SIGINT, True, "aborted", 130),
+        (signal.SIGTERM, False, "aborted", 4),
+        (signal.SIGHUP, False, "aborted", 4),
     ],
 )
 def test_signals_end_a_run_with_the_bench_safe(
-    served: Served, tmp_path: Path, number: signal.Signals, again: bool, status: str
+    served: Served, tmp_path: Path, number: signal.Signals, again: bool, status: str, code: int
 ) -> None:
     runs = tmp_path / "runs"
     words = ["run", "train", "--json", "--runs", runs, "--bench", served.bench]
@@ -84,7 +84,7 @@ def test_signals_end_a_run_with_the_bench_safe(
         process.kill()
     told = json.loads(stdout.strip().splitlines()[-1])
     assert told["status"] == status
-    assert process.returncode == 130
+    assert process.returncode == code
     run = RunsFolder(runs).find("latest")
     assert run.status == status
     assert sum(run.counts().values()) == told["ring_measurements"]

@@ -1,0 +1,136 @@
+"""What is asked of a run while it runs, by signals and by its control table.
+
+Lives in the main thread of the run's process, so that it answers while the worker waits for an
+instrument.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from types import FrameType
+
+from magnon_lab.runs import RunError, RunFile
+from procedures.context import Context
+
+log = logging.getLogger(__name__)
+
+#: How often (s) the control table is read.
+LOOK_S = 0.2
+
+#: After an abort, a worker that does nothing for so long (s) is stuck in a call that never returns.
+GRACE_S = 4.0
+
+#: The way to the safe state has time-outs of its own, and is not cut short.
+PATIENT = ("safe",)
+
+
+class Control:
+    """Takes up what is asked, and hands it to the procedure's events.
+
+    `abort` is called to end before the next measurement. `context` is the procedure's; one that is
+    not ours has none, so a stop ends it like an abort, and it cannot pause. `parent` is a process
+    without which this one must not go on.
+    """
+
+    def __init__(
+        self,
+        run: RunFile,
+        abort: Callable[[], None],
+        context: Context | None = None,
+        parent: int | None = None,
+    ) -> None:
+        self._run = run
+        self._abort = abort
+        self._context = context
+        self._parent = parent
+        self._looked = 0.0
+        self._signals: list[signal.Signals] = []
+        self.aborted_at: float | None = None
+        """When an abort came (`time.monotonic`), None before."""
+        self.by_ctrl_c = False
+        """Whether it was Ctrl-C that ended the run."""
+
+    @property
+    def stopped(self) -> bool:
+        """Whether a stop was asked for."""
+        return self._context is not None and self._context.stop.is_set()
+
+    @property
+    def waits(self) -> str:
+        """What the run waits for, "" while it gets on."""
+        paused = self._context is not None and self._context.paused.is_set()
+        return "paused, bench in standby" if paused else ""
+
+    @property
+    def stuck(self) -> bool:
+        """Whether an abort was not followed: the worker shows no progress."""
+        if self.aborted_at is None or self._context is None:
+            return False
+        pulse = self._context.pulse
+        since_s = time.monotonic() - self.aborted_at
+        return pulse.last.phase not in PATIENT and min(since_s, pulse.silent_s()) > GRACE_S
+
+    def ask(self, kind: str) -> None:
+        """Follow a request of a kind: pause, resume, stop, abort."""
+        context = self._context
+        if kind == "abort" or (kind == "stop" and context is None):
+            self.aborted_at = self.aborted_at or time.monotonic()
+            self._abort()
+        elif context is None:
+            log.warning("this procedure is not one of ours: it cannot %s", kind)
+        elif kind == "stop":
+            context.stop.set()
+        elif kind == "pause":
+            context.pause.set()
+        elif kind == "resume":
+            context.pause.clear()
+
+    def look(self) -> None:
+        """Take up what was asked since the last look; cheap, to be called often."""
+        self._tell_signals()
+        if self._parent is not None and os.getppid() != self._parent:
+            self._parent = None
+            log.warning("the process that started this run has ended: aborting")
+            self.ask("abort")
+        if time.monotonic() - self._looked < LOOK_S:
+            return
+        self._looked = time.monotonic()
+        try:
+            for request in self._run.pending_requests():
+                self.ask(request.kind)  # first of all: a full disk must not keep it from acting
+                self._run.take_up(request.id)
+                self._run.event("request", "outcome", f"{request.kind} taken up")
+        except RunError as error:
+            log.warning("requests cannot be taken up: %s", error)
+
+    def _tell_signals(self) -> None:
+        while self._signals:
+            number = self._signals.pop(0)
+            with contextlib.suppress(RunError):
+                self._run.event("request", "outcome", f"signal {number.name} taken up")
+
+    @contextlib.contextmanager
+    def signals(self) -> Iterator[None]:
+        """Follow signals: the first Ctrl-C is a stop, the second an abort, as are all others."""
+
+        def interrupt(number: int, frame: FrameType | None) -> None:
+            self._signals.append(signal.Signals(number))
+            self.by_ctrl_c = True
+            self.ask("abort" if self.stopped else "stop")
+
+        def abort(number: int, frame: FrameType | None) -> None:
+            self._signals.append(signal.Signals(number))
+            self.ask("abort")
+
+        handlers = {signal.SIGINT: interrupt, signal.SIGTERM: abort, signal.SIGHUP: abort}
+        before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)

@@ -1,0 +1,47 @@
+"""What a procedure is given to work with by whoever starts it."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+
+from magnon_lab.bench import Bench, BenchFile
+from magnon_lab.runs import RunFile, RunsFolder
+from procedures.pulse import Pulse
+
+
+class CutShortError(Exception):
+    """The work ends before its time, as asked; what was measured is recorded."""
+
+
+@dataclass
+class Context:
+    """The bench file and the runs, later the opened bench and the run file, and what is asked.
+
+    `stop`: end after the current step. `pause`: wait after the current step until it is cleared;
+    `paused` tells that the run waits. (An abort is PyMeasure's `should_stop`.) The procedure beats
+    `pulse` as it gets on. `guarded` tells that another process makes the bench safe if this one
+    ends.
+    """
+
+    bench_file: BenchFile
+    runs: RunsFolder
+    run: RunFile | None = None
+    bench: Bench | None = None
+    stop: threading.Event = field(default_factory=threading.Event)
+    pause: threading.Event = field(default_factory=threading.Event)
+    paused: threading.Event = field(default_factory=threading.Event)
+    pulse: Pulse = field(default_factory=Pulse)
+    guarded: bool = False
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a run goes on: after step `step`, with the measurement of number `number`.
+
+    Evaluations on the splits `final` at that very step came after it, and are made anew.
+    """
+
+    step: int = 0
+    number: int = 0
+    final: tuple[str, ...] = ()

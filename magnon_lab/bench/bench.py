@@ -63,9 +63,9 @@ class Bench:
     `journal` is called before and after outputs are switched, ramps, and changes of state. `seed`
     keys the noise of a simulated laboratory; without it the laboratory keeps its own.
 
-    Instruments that outlive this process are locked meanwhile, in the name of `what`, and unless
-    the bench is to be left "unchanged" nothing is switched on before a guard stands, which
-    `guard_command` starts (see `Guard`).
+    Instruments that outlive this process are locked meanwhile, in the name of `what`, and nothing
+    is switched on before a guard stands, which `guard_command` starts (see `Guard`). None is for
+    work by hand, which leaves on what it switched on.
     """
 
     def __init__(
@@ -75,7 +75,7 @@ class Bench:
         seed: int | None = None,
         leave: Leave = "safe",
         what: str = "a script",
-        guard_command: Sequence[str] = COMMAND,
+        guard_command: Sequence[str] | None = COMMAND,
     ) -> None:
         self.bench_file = bench_file
         self.journal = journal
@@ -126,7 +126,7 @@ class Bench:
             self._let_go(self._all_off or self.leave != "safe", library=self._all_off)
 
     def _start_guard(self, lock: BenchLock) -> None:
-        if self.leave != "unchanged":
+        if self._guard_command is not None:
             self.guard = Guard(self.bench_file, self._guard_command, lock.descriptors, self.journal)
             self.guard.start()
 

@@ -87,15 +87,17 @@ class BenchLock:
 
     def acquire(self, what: str) -> None:
         """Take every resource or none. Raises `BenchHeldError` naming the holder."""
-        if self._files:
-            return
+        if not self._files:
+            self._take()
+            self.describe(what)
+
+    def _take(self) -> None:
         try:
             for resource in self.resources:
                 self._files[resource] = _lock(resource)
         except BaseException:
             self.release()
             raise
-        self.describe(what)
 
     def adopt(self, descriptors: Sequence[int], what: str) -> None:
         """Take over a lock that was inherited from the process that started this one."""
@@ -119,7 +121,7 @@ class BenchLock:
         """Return who holds any of the resources now, None if nobody does."""
         probe = BenchLock(self.resources)
         try:
-            probe.acquire("a look at who holds it")
+            probe._take()
         except BenchHeldError as error:
             return error.holder or Holder(0, socket.gethostname(), "unknown", time.time())
         probe.release()

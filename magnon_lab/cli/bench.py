@@ -15,7 +15,7 @@ from rich.table import Table
 from magnon_lab.cli.options import BenchOption, JsonOption, err, out, print_json, told
 
 if TYPE_CHECKING:
-    from magnon_lab.bench import StepOutcome
+    from magnon_lab.bench import Bench, BenchFile, StepOutcome
 
 app = typer.Typer(help="The laboratory by hand, under all limits.", no_args_is_help=True)
 
@@ -40,11 +40,11 @@ def check(bench: BenchOption = None, as_json: JsonOption = False) -> None:
 @app.command("show")
 def show(bench: BenchOption = None, as_json: JsonOption = False) -> None:
     """Show every quantity as it stands, with its limits and the range of its knob."""
-    from magnon_lab.bench import Bench, BenchFile
+    from magnon_lab.bench import BenchFile
 
     with told(as_json):
         bench_file = BenchFile.load(bench)
-        with Bench(bench_file, leave="unchanged") as opened:
+        with _by_hand(bench_file, "bench show") as opened:
             shown = opened.show()
         if as_json:
             print_json(
@@ -78,7 +78,7 @@ def set_quantity(
     An output that the quantity needs is switched on: end with `magnon-lab bench safe`. (A negative
     value goes after `--`.)
     """
-    from magnon_lab.bench import Bench, BenchFile
+    from magnon_lab.bench import BenchFile
     from magnon_lab.cli.errors import BadInputError
 
     with told(as_json):
@@ -92,7 +92,7 @@ def set_quantity(
             number = float(value)
         except ValueError as error:
             raise BadInputError(f"{quantity} = {value!r} is not a number") from error
-        with Bench(bench_file, leave="unchanged") as opened:
+        with _by_hand(bench_file, "bench set") as opened:
             realised = opened.set(quantity, number)
         if as_json:
             print_json({"quantity": quantity, "requested": number, "realised": realised})
@@ -110,11 +110,11 @@ def trace(
     as_json: JsonOption = False,
 ) -> None:
     """Take one sweep with everything as it stands."""
-    from magnon_lab.bench import Bench, BenchFile
+    from magnon_lab.bench import BenchFile
 
     with told(as_json):
         bench_file = BenchFile.load(bench)
-        with Bench(bench_file, leave="unchanged") as opened:
+        with _by_hand(bench_file, "bench trace") as opened:
             frequencies_hz, trace_dbm = opened.trace()
         if output is not None:
             rows = zip(frequencies_hz.tolist(), trace_dbm.tolist(), strict=True)
@@ -136,21 +136,30 @@ def trace(
 @app.command("standby")
 def standby(bench: BenchOption = None, as_json: JsonOption = False) -> None:
     """Open the loop and switch the drive off; field and amplifier bias stay."""
-    from magnon_lab.bench import Bench, BenchFile
+    from magnon_lab.bench import BenchFile
 
     with told(as_json):
-        with Bench(BenchFile.load(bench), leave="unchanged") as opened:
+        with _by_hand(BenchFile.load(bench), "bench standby") as opened:
             outcomes = opened.standby()
         _tell_outcomes(outcomes, as_json)
 
 
 @app.command("safe")
 def safe(bench: BenchOption = None, as_json: JsonOption = False) -> None:
-    """Switch everything off in the safe order, however few instruments can be reached."""
+    """Switch everything off in the safe order, however few instruments can be reached.
+
+    Whoever holds the bench is ended first: asked, and after five seconds ended.
+    """
     from magnon_lab.bench import BenchFile, make_safe
 
     with told(as_json):
-        _tell_outcomes(make_safe(BenchFile.load(bench)), as_json)
+        bench_file = BenchFile.load(bench)
+        if bench_file.in_process:
+            err.print(
+                "this simulated laboratory lives inside each process that opens it: a run's own "
+                "cannot be reached from here (magnon-lab abort RUN ends it, and makes it safe)"
+            )
+        _tell_outcomes(make_safe(bench_file, tell=err.print), as_json)
 
 
 @app.command("schema")
@@ -208,6 +217,13 @@ def serve(
             if host not in ("127.0.0.1", "localhost", "::1"):
                 err.print(f"warning: listening on {host}: whoever reaches this machine may command")
             server.run_forever()
+
+
+def _by_hand(bench_file: BenchFile, what: str) -> Bench:
+    """Return a bench that is left as it then is, and so has no guard."""
+    from magnon_lab.bench import Bench
+
+    return Bench(bench_file, leave="unchanged", what=what, guard_command=None)
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:

@@ -17,7 +17,6 @@ from magnon_lab.simulation.text import TextGrammar
 Reply = str | bytes | None
 Step = Callable[[], Reply]
 _MOST_PROGRAMS = 4096
-_LOGGED_BYTES = 200
 
 
 class Client(Protocol):
@@ -177,9 +176,9 @@ class SimulatedInstrument(StatusReporting):
         """End what holds messages back (device clear)."""
         self.blocked_until = self.clock.now()
 
-    def note(self, direction: str, data: bytes) -> None:
+    def note(self, way: str, data: bytes) -> None:
         """Enter bytes into the laboratory's wire log."""
-        self.plant.wire.append((self.clock.now(), self.role, direction, data[:_LOGGED_BYTES]))
+        self.plant.wire.append(self.clock.now(), self.role, way, data)
 
     def refresh(self) -> None:
         """Bring what the instrument puts out up to now, before others look at the plant."""

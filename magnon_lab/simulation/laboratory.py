@@ -47,7 +47,10 @@ class Laboratory:
         profile: str | None = None,
     ) -> None:
         block: Mapping[str, Any] = definition.laboratory
-        known = {"seed", "pace", "ring", "imperfections", "plant", "warm_up", "profile", "profiles"}
+        known = {
+            "seed", "pace", "ring", "imperfections", "plant", "warm_up", "profile", "profiles",
+            "faults", "wire_log",
+        }  # fmt: skip
         unknown = sorted(set(block) - known)
         if unknown:
             raise DefinitionError(f"laboratory: unknown key {unknown[0]!r}; known: {sorted(known)}")

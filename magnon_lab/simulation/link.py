@@ -59,8 +59,8 @@ class Link:
             me = threading.get_ident()
             if self._owner not in (0, me):
                 self._turn.wait_for(lambda: self._owner in (0, me), _TURN_S)
-            self.instrument.note("<", data)
             for message in self._messages(data, end):
+                self.instrument.note("<", message.encode("latin-1"))
                 if not self.stream and self._unread():
                     self._drop()
                     self.instrument.unblock()

@@ -5,7 +5,7 @@ import json
 import math
 import random
 import threading
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields
 from functools import lru_cache
@@ -16,9 +16,9 @@ import numpy as np
 from magnon_lab.simulation.clock import Clock
 from magnon_lab.simulation.errors import DefinitionError
 from magnon_lab.simulation.magnet import Coil, Magnet
+from magnon_lab.simulation.wire_log import ENTRIES, WireLog
 
 _OWN_COUNT = 1 << 31  # numbers that no run uses: the plant's own count of sweeps starts here
-_WIRE_ENTRIES = 4000
 
 
 class RingTrace(Protocol):
@@ -164,7 +164,7 @@ class Plant:
             ),
         }
         self.harm: list[Harm] = []
-        self.wire: deque[tuple[float, str, str, bytes]] = deque(maxlen=_WIRE_ENTRIES)
+        self.wire = WireLog(_entries(laboratory.get("wire_log", ENTRIES)))
         self.refreshers: list[Callable[[], None]] = []
         self.seed = seed
         self.number: int | None = None
@@ -294,6 +294,17 @@ def _ring_model(blocks: str, seed: int) -> Ring:
     parameters, imperfections = _ring_parameters(blocks)
     model: Ring = RingModel(parameters, imperfections=imperfections, seed=seed)
     return model
+
+
+def _entries(value: Any) -> int | None:
+    """Return how many entries the wire log keeps, None for all."""
+    if value == "all":
+        return None
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        raise DefinitionError(
+            f"laboratory.wire_log: {value!r} entries; allowed: a whole number from 0, or all"
+        )
+    return value
 
 
 def _build(kind: type[Any], values: Mapping[str, Any] | None, place: str) -> Any:

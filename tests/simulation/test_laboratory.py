@@ -82,7 +82,7 @@ def test_the_wire_is_logged(ask: Callable[[str], str], laboratory: Any, talk: Ta
     talk("generator", ":FREQ?")
     entries = [(role, way, data) for _, role, way, data in laboratory.plant.wire]
     assert entries == [
-        ("generator", "<", b":FREQ?\n"),
+        ("generator", "<", b":FREQ?"),
         ("generator", ">", b"+2.00000000000000E+10\n"),
     ]
     assert laboratory.instruments["laboratory"].ask_log(1).endswith(b"E+10\\n'\n")

@@ -21,11 +21,9 @@ from pyvisa.constants import StatusCode
 from magnon_lab.bench.clock import Clock, WallClock
 from magnon_lab.bench.errors import BenchFileError, ConnectionFailed, InstrumentError
 from magnon_lab.bench.schema import Role
+from magnon_lab.bench.settings import require_driver_module, require_visa_library
 
 log = logging.getLogger(__name__)
-
-ALLOWED_MODULES = ("drivers", "pymeasure.instruments")
-"""Where drivers may come from: a bench file must not be able to run any code there is."""
 
 GARBLED = (ValueError, TypeError, KeyError, IndexError)
 """What PyMeasure raises, by driver and property, for a reply that it cannot read."""
@@ -34,15 +32,12 @@ GARBLED = (ValueError, TypeError, KeyError, IndexError)
 def driver_class(role: str, name: str) -> type[Instrument]:
     """Return the PyMeasure instrument that `module:Class` names.
 
-    Raises `BenchFileError` naming the role's key when the module is not an allowed one, does not
-    exist, or holds no such instrument.
+    Raises `BenchFileError` naming the role's key when the module is not an allowed one (it is not
+    imported then), does not exist, or holds no such instrument.
     """
     module_name, _, class_name = name.partition(":")
     key = f"roles.{role}.driver = {name!r}"
-    if not any(
-        module_name == root or module_name.startswith(f"{root}.") for root in ALLOWED_MODULES
-    ):
-        raise BenchFileError(f"{key}: allowed: a module of {' or '.join(ALLOWED_MODULES)}")
+    require_driver_module(key, module_name)
     try:
         module = importlib.import_module(module_name)
     except ImportError as error:
@@ -74,6 +69,7 @@ class Session:
         self.role = role
         self.config = config
         self.visa_library = visa_library
+        require_visa_library(visa_library)
         self.driver = driver_class(role, config.driver)
         self.timeout_s = config.timeout_s
         self.deadline: float | None = None

@@ -148,7 +148,9 @@ def test_an_instrument_that_never_answers_is_unreachable_not_just_late(session, 
     assert server.connections == 2
 
 
-def test_an_unknown_visa_library_is_told() -> None:
+def test_a_trusted_visa_library_that_is_not_there_is_told(tmp_path, monkeypatch) -> None:
+    (tmp_path / "settings.yaml").write_text("visa_libraries: ['@nowhere']\n")
+    monkeypatch.setenv("MAGNON_LAB_SETTINGS", str(tmp_path / "settings.yaml"))
     session = Session("probe", Role(driver=STOCK, resource="GPIB::1::INSTR"), "@nowhere")
     with pytest.raises(ConnectionFailed, match="VISA library: @nowhere"), session:
         pass

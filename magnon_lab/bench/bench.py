@@ -265,6 +265,10 @@ class Bench:
         counted = self._counted(numbers, len(rows))
         self.stand.limits.check_rows(names, rows, self._held, self._switching.drive_on)
         held = {name: value for name, value in self._held.items() if name not in names}
+        # Read back anew, so that what a batch realises follows from the batch alone: a resumed run
+        # is the same to the last bit, whatever the bench did in between.
+        for name in names:
+            self._turner.doubt(name)
 
         def ends() -> bool:
             self._require_guard()

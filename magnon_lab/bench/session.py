@@ -6,7 +6,9 @@ import difflib
 import importlib
 import inspect
 import logging
+import math
 import socket
+import threading
 import time
 import warnings
 from collections.abc import Iterator
@@ -77,6 +79,7 @@ class Session:
         self._instrument: Any = None
         self._manager: Any = None
         self._answered = False  # PyVISA-py opens a session where no one listens, too
+        self._one_at_a_time = threading.RLock()
 
     @property
     def instrument(self) -> Any:
@@ -140,12 +143,20 @@ class Session:
                 self._set_timeout(self.timeout_s)
 
     def __enter__(self) -> Any:
-        instrument = self.instrument
-        if self.deadline is not None:
-            left = self.deadline - time.monotonic()
-            if left <= 0:
-                raise InstrumentError(f"{self.told()}: out of time")
-            self._set_timeout(min(left, self.timeout_s))
+        # A call that is stuck keeps its thread, and must not keep the others for good.
+        left = math.inf if self.deadline is None else self.deadline - time.monotonic()
+        if not self._one_at_a_time.acquire(timeout=min(max(left, 0.0), 3 * self.timeout_s + 1)):
+            raise InstrumentError(f"{self.told()}: another call still waits for its answer")
+        try:
+            instrument = self.instrument
+            if self.deadline is not None:
+                left = self.deadline - time.monotonic()
+                if left <= 0:
+                    raise InstrumentError(f"{self.told()}: out of time")
+                self._set_timeout(min(left, self.timeout_s))
+        except BaseException:
+            self._one_at_a_time.release()
+            raise
         return instrument
 
     def __exit__(
@@ -154,6 +165,13 @@ class Session:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        try:
+            self._judge(error)
+        finally:
+            self._one_at_a_time.release()
+
+    def _judge(self, error: BaseException | None) -> None:
+        """Believe the session, or open it anew and raise what the bench calls the error."""
         if error is None or isinstance(error, InstrumentError):
             self._answered = True
             return

@@ -45,9 +45,62 @@ class StepOutcome:
     readback: dict[str, float] = field(default_factory=dict)
 
 
+PATIENCE_S = 1.0
+"""A step of another instrument waits so long for the one before, which is usually done by then."""
+
+LATE_S = 2.0
+"""A step that goes so far beyond its time is stuck in a call that heeds no time-out."""
+
+
 def run_steps(kind: str, steps: Sequence[Step], journal: Journal) -> list[StepOutcome]:
-    """Try each step in its order, whatever the others did, and tell what came of each."""
-    return [_run(kind, step, journal) for step in steps]
+    """Try each step in its order, whatever the others did, and tell what came of each.
+
+    Steps of one instrument (the first of `sessions`) follow one another. An instrument that hangs
+    keeps the others waiting for `PATIENCE_S` only; a step that is stuck is left to its thread.
+    """
+    begun: list[_Begun] = []
+    last: dict[str, _Begun] = {}
+    for step in steps:
+        role = step.sessions[0].role if step.sessions else step.name
+        begun.append(_Begun(kind, step, journal, last.get(role)))
+        last[role] = begun[-1]
+        begun[-1].wait(PATIENCE_S)
+    return [one.result() for one in begun]
+
+
+class _Begun:
+    """A step under way in a thread of its own."""
+
+    def __init__(self, kind: str, step: Step, journal: Journal, before: _Begun | None) -> None:
+        self._kind, self._step, self._journal, self._before = kind, step, journal, before
+        self._outcome: StepOutcome | None = None
+        self._thread = threading.Thread(target=self._work, name=step.name, daemon=True)
+        self._thread.start()
+
+    def _work(self) -> None:
+        if self._before is not None and self._before.gave_up():
+            text = f"not tried: {self._before._step.name!r} is stuck in its instrument"
+            self._outcome = StepOutcome(self._step.name, False, text)
+            return
+        self._outcome = _run(self._kind, self._step, self._journal)
+
+    def wait(self, seconds: float) -> None:
+        self._thread.join(seconds)
+
+    def gave_up(self) -> bool:
+        """Wait for the step, and return whether it is stuck."""
+        self.result()
+        return self._outcome is None
+
+    def result(self) -> StepOutcome:
+        """Return the outcome, waiting for it as long as the step may take."""
+        before_s = 0.0 if self._before is None else self._before._step.timeout_s + LATE_S
+        self._thread.join(before_s + self._step.timeout_s + LATE_S)
+        return self._outcome or StepOutcome(
+            self._step.name,
+            False,
+            f"stuck: no end within {self._step.timeout_s:g} s, the call heeds no time-out",
+        )
 
 
 def _run(kind: str, step: Step, journal: Journal) -> StepOutcome:

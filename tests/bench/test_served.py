@@ -73,6 +73,7 @@ def test_a_laboratory_that_is_gone_is_told_and_every_step_is_still_tried(shipped
     text = (
         (tmp_path / "served.yaml").read_text().replace("resource:", "timeout_s: 0.5\n    resource:")
     )
+    text += "guard: {give_up_s: 0.5}\n"
     with Bench(BenchFile.parse(text)) as bench:
         bench.start()
         server.close()

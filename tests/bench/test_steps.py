@@ -1,10 +1,11 @@
+import contextlib
 import os
 import signal
 import threading
 
 import pytest
 
-from magnon_lab.bench import InstrumentError
+from magnon_lab.bench import InstrumentError, steps
 from magnon_lab.bench.steps import Step, StepError, StepOutcome, run_steps, signals_deferred
 
 
@@ -49,6 +50,72 @@ def test_every_step_is_tried_whatever_the_others_did() -> None:
     ] * 3
     assert journal[3][2] == "two: FAILED, current still flows"
     assert journal[3][3] == {"ok": False, "field_current_a": 1.5}
+
+
+class Lane:
+    """A session that steps may share."""
+
+    def __init__(self, role: str) -> None:
+        self.role = role
+
+    @contextlib.contextmanager
+    def within(self, timeout_s: float):
+        yield
+
+
+def test_a_hung_instrument_does_not_keep_the_others_waiting(monkeypatch) -> None:
+    monkeypatch.setattr(steps, "PATIENCE_S", 0.05)
+    answers, done = threading.Event(), []
+
+    def hangs():
+        assert answers.wait(10)
+        done.append("hung one")
+        return "60 dB", {}
+
+    def last():
+        done.append("field off")
+        answers.set()
+        return "off", {}
+
+    def quick(name: str):
+        return lambda: (done.append(name) or "off", {})
+
+    hung, field = Lane("attenuator"), Lane("field")
+    outcomes = run_steps(
+        "safe",
+        [
+            Step("loop", hangs, (hung,), 5.0),
+            Step("again", quick("again"), (hung,), 5.0),
+            Step("drive", quick("drive"), (Lane("generator"),), 5.0),
+            Step("to zero", quick("to zero"), (field,), 5.0),
+            Step("field off", last, (field,), 5.0),
+        ],
+        silent,
+    )
+    assert all(outcome.ok for outcome in outcomes)
+    assert done == ["drive", "to zero", "field off", "hung one", "again"]
+    assert [outcome.name for outcome in outcomes] == [
+        "loop", "again", "drive", "to zero", "field off",
+    ]  # fmt: skip
+
+
+def test_a_call_that_heeds_no_time_out_is_left_behind_and_told(monkeypatch) -> None:
+    monkeypatch.setattr(steps, "PATIENCE_S", 0.05)
+    monkeypatch.setattr(steps, "LATE_S", 0.05)
+    never, lane = threading.Event(), Lane("attenuator")
+    outcomes = run_steps(
+        "safe",
+        [
+            Step("loop", lambda: (str(never.wait(30)), {}), (lane,), 0.05),
+            Step("again", lambda: ("60 dB", {}), (lane,), 0.05),
+            Step("drive", lambda: ("off", {}), (Lane("generator"),), 1.0),
+        ],
+        silent,
+    )
+    never.set()
+    assert [outcome.ok for outcome in outcomes] == [False, False, True]
+    assert "heeds no time-out" in outcomes[0].text
+    assert "not tried: 'loop' is stuck" in outcomes[1].text
 
 
 def test_a_step_over_a_broken_session_is_tried_once_more() -> None:

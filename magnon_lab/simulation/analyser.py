@@ -75,28 +75,30 @@ class Analyser(AnalyserSweeps):
     def _shown(self, number: int) -> Array:
         return in_unit(self.levels_dbm(number), self.values["power_unit"])
 
+    def _pairs(self, levels: Array) -> bytes:
+        levels = self.faults.spoil(levels)
+        return self._encoded(np.column_stack([self.axis(len(levels)), levels]).ravel())
+
     def get_trace(self, word: str) -> bytes:
         """`TRAC? TRACE1`: the levels of a trace."""
-        return self._encoded(self._shown(_trace_number(word)))
+        return self._encoded(self.faults.spoil(self._shown(_trace_number(word))))
 
-    def axis(self) -> Array:
-        """Return the points' frequencies in Hz, or times in s in zero span."""
+    def axis(self, points: int | None = None) -> Array:
+        """Return the points' frequencies in Hz, or times in s in zero span, shape (points,)."""
+        points = self.values["points"] if points is None else points
         start, stop = self.window()
         if start == stop:
-            return np.linspace(0.0, self.get_sweep_time(), self.values["points"])
-        return np.linspace(start, stop, self.values["points"])
+            return np.linspace(0.0, self.get_sweep_time(), points)
+        return np.linspace(start, stop, points)
 
     def fetch(self, number: int) -> bytes:
         """`FETC:SAN1?`: pairs of frequency (or time) and level; number 0 counts as 1."""
-        levels = self._shown(max(1, number))
-        pairs = np.column_stack([self.axis(), levels])
-        return self._encoded(pairs.ravel())
+        return self._pairs(self._shown(max(1, number)))
 
     def read(self, number: int) -> bytes:
         """`READ:SAN1?`: sweep, wait, then as `fetch`."""
         self.swept_now()
-        levels = in_unit(self._before(max(1, number)), self.values["power_unit"])
-        return self._encoded(np.column_stack([self.axis(), levels]).ravel())
+        return self._pairs(in_unit(self._before(max(1, number)), self.values["power_unit"]))
 
     def measure(self, number: int) -> bytes:
         """`MEAS:SAN1?`: preset the measurement, then as `read`."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from magnon_lab.simulation.analyser_settings import AnalyserSettings
-from magnon_lab.simulation.instrument import Program
+from magnon_lab.simulation.exchange import Program
 from magnon_lab.simulation.plant import Readout
 from magnon_lab.simulation.traces import DETECTORS, EMPTY_DBM, Array, fold
 
@@ -88,6 +88,7 @@ class AnalyserSweeps(AnalyserSettings):
         if stop == start:  # zero span: every point is this frequency
             start, stop = start - 0.5, stop + 0.5
         key = self.plant.next_key()
+        drift_db = self.plant.drifted("trace_db", self.clock.now())
         seen: Seen = {}
         for detector in sorted({self._detector(n) for n in self.active_traces()} or {"average"}):
             readout = Readout(
@@ -101,8 +102,10 @@ class AnalyserSweeps(AnalyserSettings):
                 reference_level_dbm=values["reference_level"],
             )
             result = self.plant.sweep(readout, key)
-            seen[detector] = np.asarray(result.trace_dbm)[: values["points"]]
+            trace = np.asarray(result.trace_dbm)[: values["points"]]
+            seen[detector] = trace + np.float32(drift_db) if drift_db else trace
             self._overload |= bool(result.overload)
+        self._overload |= self.faults.overloads()
         self._check_input(float(result.input_dbm))
         return seen
 

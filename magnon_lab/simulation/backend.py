@@ -7,6 +7,8 @@ our own grammar, in bulk, with joined replies and binary data, and faults of a m
 """
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -16,7 +18,7 @@ from pyvisa_sim.highlevel import SimVisaLibrary
 
 from magnon_lab.simulation.definition import load, shipped_definition
 from magnon_lab.simulation.laboratory import Laboratory
-from magnon_lab.simulation.link import Link, ReadTimeoutError, Stop
+from magnon_lab.simulation.link import ConnectionLostError, Link, ReadTimeoutError, Stop
 
 _Attribute = constants.ResourceAttribute
 _Status = constants.StatusCode
@@ -103,6 +105,9 @@ class MagnonVisaLibrary(SimVisaLibrary):
         if status < 0:
             raise errors.VisaIOError(status)
         opened = self.sessions[handle]
+        if not opened.device.faults.reachable():
+            super().close(handle)
+            raise errors.VisaIOError(_Status.error_resource_not_found)
         kind = opened.parsed.interface_type_const
         stream = opened.parsed.resource_class == "SOCKET" or kind == constants.InterfaceType.asrl
         self._links[handle] = Link(opened.device, stream=stream)
@@ -126,7 +131,8 @@ class MagnonVisaLibrary(SimVisaLibrary):
     def write(self, session: Any, data: bytes) -> tuple[int, Any]:
         """Send bytes; the instrument acts on each complete message."""
         end = self.sessions[session].attrs.get(_Attribute.send_end_enabled, True)
-        self._link(session).write(bytes(data), bool(end))
+        with _told_as_visa():
+            self._link(session).write(bytes(data), bool(end))
         return len(data), self.handle_return_value(session, _Status.success)
 
     def read(self, session: Any, count: int) -> tuple[bytes, Any]:
@@ -136,7 +142,8 @@ class MagnonVisaLibrary(SimVisaLibrary):
         timeout_ms = attributes.get(_Attribute.timeout_value, _DEFAULT_TIMEOUT_MS)
         timeout_s = math.inf if timeout_ms == constants.VI_TMO_INFINITE else timeout_ms / 1000
         try:
-            data, stop = link.read(count, timeout_s, _terminator(attributes))
+            with _told_as_visa():
+                data, stop = link.read(count, timeout_s, _terminator(attributes))
         except ReadTimeoutError:
             self.handle_return_value(session, _Status.error_timeout)
             raise  # not reached: the line above raises
@@ -161,13 +168,23 @@ class MagnonVisaLibrary(SimVisaLibrary):
 
     def read_stb(self, session: Any) -> tuple[int, Any]:
         """Serial poll."""
-        value = self._link(session).status_byte()
+        with _told_as_visa():
+            value = self._link(session).status_byte()
         return value, self.handle_return_value(session, _Status.success)
 
     def assert_trigger(self, session: Any, protocol: Any) -> Any:
         """Group execute trigger: the same as `*TRG`."""
-        self._link(session).write(b"*TRG\n")
+        with _told_as_visa():
+            self._link(session).write(b"*TRG\n")
         return self.handle_return_value(session, _Status.success)
+
+
+@contextmanager
+def _told_as_visa() -> Iterator[None]:
+    try:
+        yield
+    except ConnectionLostError:
+        raise errors.VisaIOError(_Status.error_connection_lost) from None
 
 
 def _terminator(attributes: dict[Any, Any]) -> int | None:

@@ -52,6 +52,12 @@ class BiasSupply(SimulatedInstrument):
         self._tripped[channel].add(kind)
         self.values["output"][channel] = False
 
+    def trip(self, over: str) -> None:
+        """Trip the amplifier's output over current or voltage; the latch holds it off."""
+        self.refresh()
+        self._trip(self.plant.load.channel, "OC" if over == "current" else "OV")
+        self._drive()
+
     def refresh(self) -> None:
         """Trip what has been on its current limit for longer than its delay."""
         super().refresh()

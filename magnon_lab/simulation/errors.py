@@ -43,6 +43,10 @@ class DefinitionError(ValueError):
     """A definition file of simulated instruments that cannot be used; the text names the place."""
 
 
+class FaultError(ValueError):
+    """A fault that cannot be armed; the text names key, value and what is allowed."""
+
+
 class SimulationError(RuntimeError):
     """A fault inside the simulation, which must never pass for an instrument's silence."""
 

@@ -3,7 +3,8 @@
 import math
 
 from magnon_lab.simulation.errors import ScpiError
-from magnon_lab.simulation.instrument import Client, Program, SimulatedInstrument
+from magnon_lab.simulation.exchange import Client, Program
+from magnon_lab.simulation.instrument import SimulatedInstrument
 
 _PER_MT = {1: 10.0, 2: 1e-3, 3: 10.0, 4: 795.7747}  # G, T, Oe, A/m
 _EXCHANGE_S = 0.03
@@ -46,7 +47,10 @@ class Gaussmeter(SimulatedInstrument):
             truth = self.plant.truth
             noise = truth.probe_noise_mt * self.plant.gauss("probe")
             self._sample_mt = (
-                self.plant.quantities[self._quantity](now) + truth.probe_offset_mt + noise
+                self.plant.quantities[self._quantity](now)
+                + truth.probe_offset_mt
+                + self.plant.drifted("probe_mt", now)
+                + noise
             )
             self._sampled_s = now
         field = self._sample_mt - float(self.values["zero_mt"])

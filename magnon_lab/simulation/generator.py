@@ -12,6 +12,14 @@ class Generator(SimulatedInstrument):
     def after_defaults(self) -> None:
         """Bring the plant's drive in line with the settings."""
         self._sweep_start: float | None = None
+        self._short_db = 0.0
+        self._drive()
+
+    def power_up(self) -> None:
+        """Wake as `SYST:PON:TYPE` says: preset, or LAST with everything as it was."""
+        last = dict(self.values) if self.values["power_on"] == "LAST" else {}
+        super().power_up()
+        self.values.update(last)
         self._drive()
 
     def _points(self) -> tuple[list[float], list[float], list[float]]:
@@ -44,7 +52,10 @@ class Generator(SimulatedInstrument):
             index = self._index(dwell)
             frequency = frequencies[index] if sweeps_f else frequency
             power = powers[index] if sweeps_p else power
-        return frequency, min(power, self.levelled_max(frequency))
+        return frequency, min(power, self.levelled_max(frequency)) - self._shortfall_db()
+
+    def _shortfall_db(self) -> float:
+        return self.faults.lasting("unlevelled", "shortfall_db", 0.0)
 
     def _index(self, dwell: list[float]) -> int:
         since = self.clock.now() - (self._sweep_start or 0.0)
@@ -227,9 +238,11 @@ class Generator(SimulatedInstrument):
         return bool(swept) and self._sweep_start is not None and self.busy()
 
     def refresh(self) -> None:
-        """Bring the drive to the point of a running sweep."""
+        """Bring the drive to the point of a running sweep, and to the level that there is."""
         super().refresh()
-        if self._sweep_start is not None:
+        short_db = self._shortfall_db()
+        if self._sweep_start is not None or short_db != self._short_db:
+            self._short_db = short_db
             self._put(0.0)
 
     # Modulation
@@ -251,5 +264,6 @@ class Generator(SimulatedInstrument):
     def questionable_power_condition(self) -> int:
         """Bits of `STAT:QUES:POW`: 1 unlevelled."""
         limit = self.levelled_max(self.values["frequency"])
-        unlevelled = self.values["power"] > limit or not self.values["alc"]
+        short = self._shortfall_db() > 0
+        unlevelled = self.values["power"] > limit or not self.values["alc"] or short
         return 2 if self.values["output"] and unlevelled else 0

@@ -1,46 +1,22 @@
 """What all simulated instruments share: messages, timing, kept values."""
 
 from collections import deque
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from functools import partial
-from typing import Any, NamedTuple, Protocol
+from typing import Any
 
 from magnon_lab.simulation.command_table import Action, Both, commands
 from magnon_lab.simulation.definition import DeviceDefinition, Dialogue, Property
 from magnon_lab.simulation.errors import DefinitionError, ScpiError, SimulationError
+from magnon_lab.simulation.exchange import Client, Job, Program, Reply, Step
+from magnon_lab.simulation.fault_effects import InstrumentFaults
 from magnon_lab.simulation.plant import Plant
 from magnon_lab.simulation.reporting import StatusReporting
 from magnon_lab.simulation.scpi import Call, ScpiGrammar
 from magnon_lab.simulation.text import TextGrammar
 
-Reply = str | bytes | None
-Step = Callable[[], Reply]
 _MOST_PROGRAMS = 4096
-
-
-class Client(Protocol):
-    """Who sent a message and gets its reply."""
-
-    def deliver(self, data: bytes, ready_s: float) -> None:
-        """Take a reply that arrives at a laboratory time."""
-
-
-class Program(NamedTuple):
-    """A parsed message: its steps, and whether it asks for anything."""
-
-    steps: tuple[Step, ...]
-    asks: bool
-
-
-@dataclass(slots=True)
-class Job:
-    """A message under way: how far it came, what it has answered so far."""
-
-    client: Client
-    program: Program
-    index: int = 0
-    replies: list[str | bytes] = field(default_factory=list)
 
 
 class SimulatedInstrument(StatusReporting):
@@ -62,6 +38,12 @@ class SimulatedInstrument(StatusReporting):
         self._jobs: deque[Job] = deque()
         self._executing = False
         self._saved: dict[int, dict[str, Any]] = {}
+        self._frozen: dict[tuple[str, int], Reply] = {}
+        self.clients: set[Client] = set()
+        self.received = 0
+        self.reply_end = definition.reply_end
+        self.networked = definition.resource.startswith("TCPIP")
+        self.faults = InstrumentFaults(self)
         self._check_methods()
         self._grammar: ScpiGrammar | TextGrammar
         if definition.grammar == "text":
@@ -86,22 +68,68 @@ class SimulatedInstrument(StatusReporting):
 
     # Messages
 
+    def parse(self, message: str) -> Sequence[Call | ScpiError]:
+        """Return the calls of a message."""
+        return self._grammar.parse(message)
+
+    def find(self, header: str) -> tuple[Any, bool]:
+        """Return the entry that a header means and whether it is the query form; `ScpiError`."""
+        return self._grammar.find(header)
+
     def compile(self, message: str) -> Program:
         """Return the steps of a message; each message is parsed once."""
         program = self._programs.get(message)
         if program is None:
-            calls = self._grammar.parse(message)
-            steps = tuple(
-                partial(self.error, item) if isinstance(item, ScpiError) else self._step(item)
-                for item in calls
-            )
-            program = Program(steps, any(isinstance(c, Call) and c.query for c in calls))
+            calls = self.parse(message)
+            program = Program(tuple(self._step(call) for call in calls), self._asks(calls))
             if len(self._programs) >= _MOST_PROGRAMS:
                 self._programs.clear()
             self._programs[message] = program
         return program
 
-    def _step(self, call: Call) -> Step:
+    def _asks(self, calls: Sequence[Call | ScpiError]) -> bool:
+        answers_all = self.definition.grammar == "text"
+        return answers_all or any(isinstance(call, Call) and call.query for call in calls)
+
+    def without_commands(self, message: str, only: Any) -> Program:
+        """Return the steps of a message whose commands are accepted but not carried out.
+
+        `only`: the entry and form (as `find` has it) of those commands, None for all.
+        """
+        calls = self.parse(message)
+        steps = [
+            partial(_constant, getattr(call.target, "set_reply", None) or None)
+            if isinstance(call, Call) and not call.query and only in (None, (call.target, False))
+            else self._step(call)
+            for call in calls
+        ]
+        return Program(tuple(steps), self._asks(calls))
+
+    def freeze(self, message: str, only: Any) -> None:
+        """Let what a message sets (or asks, if `only` is a query) read as it does now."""
+        for call in self.parse(message):
+            if isinstance(call, ScpiError) or only not in (None, (call.target, call.query)):
+                continue
+            target = call.target.query if isinstance(call.target, Both) else call.target
+            with suppress(ScpiError):  # what cannot be read now does not freeze
+                if isinstance(target, Property) and target.readable:
+                    for index in self._indices(target, call):
+                        self._frozen[target.name, index] = self._format(target, index, None)
+                elif isinstance(target, Dialogue) and call.query:
+                    self._frozen[target.query, 0] = self._step(call)()
+
+    def _stuck(self, name: str, index: int) -> Reply:
+        if not self._frozen or not self.faults.lasting("stuck", "duration_s", 0.0):
+            return None
+        return self._frozen.get((name, index))
+
+    def thaw(self) -> None:
+        """End what `freeze` did."""
+        self._frozen.clear()
+
+    def _step(self, call: Call | ScpiError) -> Step:
+        if isinstance(call, ScpiError):
+            return partial(self.error, call)
         target = call.target
         if isinstance(target, Both | Action):
             form = target.query if call.query else target.set
@@ -116,12 +144,23 @@ class SimulatedInstrument(StatusReporting):
         if not target.call:
             return partial(_constant, target.reply or None)
         bound = (target.plant,) if target.plant else ()
-        return partial(getattr(self, target.call), *bound, *call.suffixes, *call.arguments)
+        act = partial(getattr(self, target.call), *bound, *call.suffixes, *call.arguments)
+        return partial(self._ask, target.query, act) if call.query else act
+
+    def _ask(self, query: str, act: Step) -> Reply:
+        stuck = self._stuck(query, 0)
+        return act() if stuck is None else stuck
 
     def receive(self, client: Client, message: str) -> None:
         """Take a message: execute it, or keep it until what blocks the instrument has ended."""
-        self._jobs.append(Job(client, self.compile(message)))
+        self.received += 1
+        job = Job(client, message, self.compile(message))
+        if self.faults.armed and not self.faults.meet(job):
+            return
+        self._jobs.append(job)
         self.run()
+        if job.faults:
+            self.faults.executed(job)
 
     def run(self) -> None:
         """Go on with messages as far as time allows."""
@@ -140,7 +179,7 @@ class SimulatedInstrument(StatusReporting):
         """Execute a message's steps as far as time allows; return whether it came to its end."""
         steps = job.program.steps
         while job.index < len(steps):
-            if self.blocked_until > self.clock.now():
+            if self.blocked_until > self.clock.now() or self.faults.hung():
                 return False
             step = steps[job.index]
             job.index += 1
@@ -159,10 +198,22 @@ class SimulatedInstrument(StatusReporting):
 
     def _answer(self, job: Job) -> None:
         parts = [r if isinstance(r, bytes) else r.encode("latin-1") for r in job.replies]
-        data = b";".join(parts) + self.definition.reply_end
+        data = b";".join(parts) + self.reply_end
         latency = self.definition.latency
         start = max(self.clock.now(), self.blocked_until)
-        job.client.deliver(data, start + latency.reply_s + len(data) * latency.byte_s)
+        bus_s = (latency.reply_s + len(data) * latency.byte_s) * self.slowness()
+        if self.faults.armed:
+            self.faults.deliver(job, data, start + bus_s)
+        else:
+            job.client.deliver(data, start + bus_s)
+
+    def slowness(self) -> float:
+        """Return by what factor a fault slows down what is said to and by the instrument."""
+        return self.faults.lasting("slow", "factor", 1.0)
+
+    def write_s(self) -> float:
+        """Return how long it takes in s to say something to the instrument."""
+        return self.definition.latency.write_s * self.slowness()
 
     def pending(self, client: Client) -> bool:
         """Return whether a reply to this client is still to come."""
@@ -187,10 +238,23 @@ class SimulatedInstrument(StatusReporting):
     # Kept values
 
     def power_up(self) -> None:
-        """Take the state that the instrument has when power comes."""
+        """Take the state that the instrument has when power comes back.
+
+        What survives `*RST` is in a memory that survives this too.
+        """
         self._jobs.clear()
+        self.faults.mend()
         self.report_power_on()
-        self.set_defaults(everything=True)
+        self.set_defaults()
+
+    def cut(self) -> None:
+        """Lose all connections."""
+        for client in tuple(self.clients):
+            client.cut()
+
+    def trip(self, over: str) -> None:
+        """Let the protection of a supply trip, over `current` or `voltage`."""
+        raise NotImplementedError(f"{self.role} has no protection that trips")
 
     def reset(self) -> None:
         """`*RST`: defaults; status, errors and stored states stay."""
@@ -198,7 +262,7 @@ class SimulatedInstrument(StatusReporting):
         self.set_defaults()
 
     def set_defaults(self, everything: bool = False) -> None:
-        """Put properties to their defaults; those that survive `*RST` only at power-up."""
+        """Put properties to their defaults; those that survive `*RST` only if everything is new."""
         for prop in self.definition.properties:
             if not everything and prop.keep:
                 continue
@@ -236,7 +300,13 @@ class SimulatedInstrument(StatusReporting):
             return ",".join(self._format(prop, c, extreme) for c in channels)
         return self._format(prop, index, extreme)
 
+    def _indices(self, prop: Property, call: Call) -> tuple[int, ...]:
+        return self._channels(prop, call.arguments[-1]) if prop.channels else call.suffixes or (0,)
+
     def _format(self, prop: Property, index: int, extreme: str | None) -> str:
+        stuck = self._stuck(prop.name, index)
+        if stuck is not None and extreme is None:
+            return str(stuck)
         if extreme is not None:
             value = self._extreme(prop, extreme, index)
         elif prop.get:

@@ -9,7 +9,8 @@ from magnon_lab.simulation.attenuator import Attenuator
 from magnon_lab.simulation.bias_supply import BiasSupply
 from magnon_lab.simulation.clock import Clock, Pace
 from magnon_lab.simulation.definition import LaboratoryDefinition, load
-from magnon_lab.simulation.errors import DefinitionError
+from magnon_lab.simulation.errors import DefinitionError, FaultError
+from magnon_lab.simulation.fault_effects import FaultBoard
 from magnon_lab.simulation.gaussmeter import Gaussmeter
 from magnon_lab.simulation.generator import Generator
 from magnon_lab.simulation.instrument import SimulatedInstrument
@@ -67,14 +68,26 @@ class Laboratory:
             for role, device in definition.devices.items()
         }
 
+        self.faults = FaultBoard(self.instruments, self.plant)
         stands_for_all = self.instruments.get("laboratory")
         if isinstance(stands_for_all, LaboratoryInstrument):
             stands_for_all.apply_profile = self.apply_profile
+            stands_for_all.fault_board = self.faults
         profile = profile or block.get("profile") or _COLD
         try:
             self.apply_profile(profile)
         except KeyError:
             raise DefinitionError(f"laboratory.profile: no {profile!r} under `profiles`") from None
+        self._arm(block.get("faults") or ())
+
+    def _arm(self, faults: Any) -> None:
+        if not isinstance(faults, list | tuple):
+            raise DefinitionError(f"laboratory.faults: {faults!r} is no list")
+        for place, values in enumerate(faults):
+            try:
+                self.faults.add(values)
+            except FaultError as error:
+                raise DefinitionError(f"laboratory.faults[{place}]: {error}") from error
 
     def apply_profile(self, name: str) -> None:
         """Put the bench into a state in which it may be found; raise KeyError for no such one.

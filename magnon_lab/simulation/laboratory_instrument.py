@@ -1,9 +1,10 @@
 """The seventh instrument: the simulated laboratory itself, which a real bench lacks."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import magnon_lab
-from magnon_lab.simulation.errors import ScpiError
+from magnon_lab.simulation.errors import FaultError, ScpiError
+from magnon_lab.simulation.fault_effects import FaultBoard
 from magnon_lab.simulation.instrument import SimulatedInstrument
 
 
@@ -11,7 +12,8 @@ class LaboratoryInstrument(SimulatedInstrument):
     """Measurement number, clock, seed, pace, and the log of what would have been damaged."""
 
     apply_profile: Callable[[str], None]
-    """Set by the laboratory that this instrument stands for."""
+    fault_board: FaultBoard
+    """Both set by the laboratory that this instrument stands for."""
 
     def ask_identity(self) -> str:
         """`*IDN?`: maker, model, seed, version."""
@@ -45,6 +47,25 @@ class LaboratoryInstrument(SimulatedInstrument):
         text = "".join(lines).encode()
         size = str(len(text)).encode()
         return b"#" + str(len(size)).encode() + size + text
+
+    def add_fault(self, text: str) -> None:
+        """`LAB:FAUL:ADD "kind=timeout,role=analyser,at=17"`: arm a fault."""
+        try:
+            self.fault_board.add(text)
+        except FaultError as error:
+            raise ScpiError(-224, str(error).replace('"', "'")) from error
+
+    def clear_faults(self) -> None:
+        """`LAB:FAUL:CLE`: disarm all faults, end those that last, forget what happened."""
+        self.fault_board.clear()
+
+    def ask_faults(self) -> str:
+        """`LAB:FAUL?`: how many are armed, then each in quotes, with how often it happened."""
+        return _quoted(self.fault_board.armed())
+
+    def ask_happened(self) -> str:
+        """`LAB:FAUL:LOG?`: how many times a fault happened, then each in quotes, oldest first."""
+        return _quoted(self.fault_board.happened())
 
     def get_time(self) -> float:
         """`LAB:TIME?`."""
@@ -83,9 +104,13 @@ class LaboratoryInstrument(SimulatedInstrument):
 
     def ask_harm(self) -> str:
         """`LAB:HARM?`: how many entries, then each in quotes."""
-        entries = [entry.text.replace('"', "'") for entry in self.plant.harm]
-        return ",".join([str(len(entries)), *(f'"{text}"' for text in entries)])
+        return _quoted(entry.text for entry in self.plant.harm)
 
     def clear_harm(self) -> None:
         """`LAB:HARM:CLE`."""
         self.plant.harm.clear()
+
+
+def _quoted(texts: Iterable[str]) -> str:
+    entries = ['"' + text.replace('"', "'") + '"' for text in texts]
+    return ",".join([str(len(entries)), *entries])

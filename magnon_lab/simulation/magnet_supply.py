@@ -2,9 +2,11 @@
 
 import math
 import re
+from collections.abc import Sequence
 
 from magnon_lab.simulation.errors import ScpiError
-from magnon_lab.simulation.instrument import Program, SimulatedInstrument
+from magnon_lab.simulation.instrument import SimulatedInstrument
+from magnon_lab.simulation.scpi import Call
 
 _LONGEST_MESSAGE = 253
 _READINGS, _READING_S = 16, 0.02
@@ -24,9 +26,9 @@ class MagnetSupply(SimulatedInstrument):
             self.values[name] = float(self.values[name])
         self._drive()
 
-    def compile(self, message: str) -> Program:
-        """Return the steps of a message; the card reads no more than 253 characters."""
-        return super().compile(message[:_LONGEST_MESSAGE])
+    def parse(self, message: str) -> Sequence[Call | ScpiError]:
+        """Return the calls of a message; the card reads no more than 253 characters."""
+        return super().parse(message[:_LONGEST_MESSAGE])
 
     def _drive(self, spike_a: float = 0.0) -> None:
         now = self.clock.now()
@@ -119,6 +121,11 @@ class MagnetSupply(SimulatedInstrument):
         """`DIAG:TST?`: the output swings to both extremes, with the magnet connected."""
         self.plant.record_harm("magnet supply DIAG:TST? swung the output with the magnet connected")
         return "0"
+
+    def trip(self, over: str) -> None:
+        """Fall to zero, as when the supply's own protection or a fuse acts."""
+        self.values["output"] = False
+        self._drive()
 
     def reset(self) -> None:
         """`*RST`: a step to zero."""

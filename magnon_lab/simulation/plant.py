@@ -8,7 +8,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -125,6 +125,21 @@ class Settling:
         return self._new if time_s >= self._since else self._old
 
 
+class Drift(NamedTuple):
+    """What a fault adds to a quantity: a jump, and a rate from one time to another."""
+
+    jump: float
+    rate_per_s: float
+    since_s: float
+    until_s: float
+
+    def at(self, time_s: float) -> float:
+        """Return what is added at a time."""
+        if time_s < self.since_s:
+            return 0.0
+        return self.jump + self.rate_per_s * (min(time_s, self.until_s) - self.since_s)
+
+
 class Harm(NamedTuple):
     """One thing that would have damaged a real bench."""
 
@@ -155,14 +170,15 @@ class Plant:
             "amplifier_voltage_v": Settling(0.0),
         }
         self.quantities: dict[str, Callable[[float], float]] = {
-            **{name: value.at for name, value in self.inputs.items()},
+            **{name: partial(self._input, name) for name in self.inputs},
             "supply_current_a": self.magnet.current,
             "supply_voltage_v": self.magnet.voltage,
-            "field_mt": self.magnet.field,
+            "field_mt": self._field,
             "amplifier_current_a": lambda time_s: self.load.current(
-                self.inputs["amplifier_voltage_v"].at(time_s)
+                self._input("amplifier_voltage_v", time_s)
             ),
         }
+        self.drifts: dict[str, list[Drift]] = {}
         self.harm: list[Harm] = []
         self.wire = WireLog(_entries(laboratory.get("wire_log", ENTRIES)))
         self.refreshers: list[Callable[[], None]] = []
@@ -198,6 +214,22 @@ class Plant:
         now = self.clock.now()
         self.inputs[quantity].change(value, now + settle_s, now)
 
+    def drift(self, quantity: str, jump: float, rate_per_s: float, duration_s: float) -> None:
+        """Let a quantity be off by a jump from now on, and move on at a rate for a time."""
+        now = self.clock.now()
+        found = Drift(jump, rate_per_s, now, now + duration_s)
+        self.drifts.setdefault(quantity, []).append(found)
+
+    def drifted(self, quantity: str, time_s: float) -> float:
+        """Return by how much faults have put a quantity off at a time."""
+        return sum(d.at(time_s) for d in self.drifts.get(quantity, ())) if self.drifts else 0.0
+
+    def _input(self, name: str, time_s: float) -> float:
+        return self.inputs[name].at(time_s) + self.drifted(name, time_s)
+
+    def _field(self, time_s: float) -> float:
+        return self.magnet.field(time_s) + self.drifted("field_mt", time_s)
+
     def record_harm(self, text: str) -> None:
         """Log something that would have damaged a real instrument."""
         self.harm.append(Harm(self.clock.now(), text))
@@ -215,8 +247,8 @@ class Plant:
 
     def setting(self, time_s: float) -> np.ndarray:
         """Return the ring's setting (5,): drive dBm and Hz, attenuation dB, field mT, bias V."""
-        power, frequency, attenuation, voltage = (v.at(time_s) for v in self.inputs.values())
-        return np.array([power, frequency, attenuation, self.magnet.field(time_s), voltage])
+        power, frequency, attenuation, voltage = (self._input(n, time_s) for n in self.inputs)
+        return np.array([power, frequency, attenuation, self._field(time_s), voltage])
 
     def next_key(self) -> int:
         """Return the number that keys the noise of the sweep that starts now.

@@ -246,6 +246,14 @@ class ScpiGrammar:
         values = parse_arguments(rest, parameters) if rest or parameters else ()
         return Call(command.target, bool(mark), suffixes, values), path
 
+    def find(self, header: str) -> tuple[Any, bool]:
+        """Return the target of a header and whether it is the query form; raise `ScpiError`."""
+        query = header.endswith("?")
+        command, _ = self._find(header.removeprefix(":").removesuffix("?").upper())
+        if (command.query_parameters if query else command.set_parameters) is None:
+            raise ScpiError(-113, header)
+        return command.target, query
+
     def _find(self, header: str) -> tuple[Command, tuple[int, ...]]:
         found = self._headers.get(header)
         if found is None:

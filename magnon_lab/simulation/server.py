@@ -1,21 +1,25 @@
 """The simulated laboratory on TCP sockets: the same instruments in a process of their own."""
 
+import contextlib
 import logging
 import math
 import socket
+import struct
 import threading
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 
 from magnon_lab.simulation.clock import Pace
 from magnon_lab.simulation.instrument import SimulatedInstrument
 from magnon_lab.simulation.laboratory import Laboratory
-from magnon_lab.simulation.link import Link
+from magnon_lab.simulation.link import ConnectionLostError, Link
 
 log = logging.getLogger(__name__)
 
 _CHUNK = 65536
+_LOOK_S = 0.02  # how often a silent instrument sees whether its fault was cleared
 
 
 class LaboratoryServer:
@@ -30,6 +34,7 @@ class LaboratoryServer:
         self, laboratory: Laboratory, host: str = "127.0.0.1", ports: int | Mapping[str, int] = 0
     ) -> None:
         self.laboratory = laboratory
+        laboratory.clock.served = True
         self.host = host
         self.resources: dict[str, str] = {}
         self._closing = threading.Event()
@@ -77,11 +82,16 @@ class LaboratoryServer:
                 self._run(f"{instrument.role} client", self._serve, client, instrument)
 
     def _serve(self, client: socket.socket, instrument: SimulatedInstrument) -> None:
-        link = Link(instrument, stream=True)
+        link = Link(instrument, stream=True, on_cut=partial(_cut, client))
         try:
-            while data := client.recv(_CHUNK):
+            if not instrument.faults.reachable():
+                _cut(client)
+                return
+            while not link.lost and (data := client.recv(_CHUNK)):
                 link.write(data)
                 self._answer(client, link)
+        except ConnectionLostError:
+            log.debug("%s: client cut off by a fault", instrument.role)
         except OSError as error:
             log.debug("%s: client gone: %s", instrument.role, error)
         except Exception:
@@ -94,8 +104,17 @@ class LaboratoryServer:
             client.close()
 
     def _answer(self, client: socket.socket, link: Link) -> None:
-        """Send all replies that are under way, each when its time has come."""
-        while (ready_s := link.next_reply_s()) < math.inf and not self._closing.is_set():
+        """Send all replies that are under way, each when its time has come.
+
+        A silence that a fault makes is waited out by the wall; no other instrument knows of it.
+        """
+        while not self._closing.is_set():
+            ready_s, silence_s = link.due()
+            if ready_s == math.inf:
+                return
+            if silence_s > 0:
+                self._closing.wait(min(silence_s, _LOOK_S))
+                continue
             self.laboratory.clock.sleep_until(ready_s)
             if data := link.ready_bytes():
                 client.sendall(data)
@@ -124,6 +143,7 @@ class LaboratoryServer:
         for thread in self._threads:
             if thread is not threading.current_thread():
                 thread.join(2.0)
+        self.laboratory.plant.wire.record(None)
 
     def __enter__(self) -> "LaboratoryServer":
         return self
@@ -137,19 +157,29 @@ class LaboratoryServer:
         self.close()
 
 
+def _cut(client: socket.socket) -> None:
+    """Let a connection end by a reset, as when its instrument lost power."""
+    with contextlib.suppress(OSError):  # the client was quicker
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        client.shutdown(socket.SHUT_RD)  # wakes whoever reads; closing then resets
+
+
 def serve(
     path: str | Path,
     host: str = "127.0.0.1",
     ports: int | Mapping[str, int] = 0,
     seed: int | None = None,
     pace: Pace | None = None,
+    wire_log: str | Path | None = None,
 ) -> LaboratoryServer:
     """Power a laboratory up and serve it on TCP; it listens when this returns.
 
     `ports`: the first of consecutive ports, one an instrument in the file's order, or a port for
-    each role; 0 takes free ones. Raises `DefinitionError` for the file and `OSError` for a port
-    that is taken.
+    each role; 0 takes free ones. `wire_log`: a file for everything that goes over the wires, for
+    `wire.replay`. Raises `DefinitionError` for the file and `OSError` for a port that is taken or
+    a log that cannot be written.
     """
     laboratory = Laboratory.from_file(path, seed, pace)
+    laboratory.plant.wire.record(wire_log)
     laboratory.warm_up()
     return LaboratoryServer(laboratory, host, ports)

@@ -17,11 +17,24 @@ class TextGrammar:
     """
 
     def __init__(self, properties: Iterable[Property], dialogues: Iterable[Dialogue]) -> None:
-        self._patterns: list[tuple[re.Pattern[str], Property | Dialogue, bool]] = []
+        entries: list[tuple[str, Property | Dialogue, bool]] = []
         for prop in properties:
-            self._patterns += [(_regex(text), prop, query) for text, query in prop.patterns]
+            entries += [(text, prop, query) for text, query in prop.patterns]
         for dialogue in dialogues:
-            self._patterns += [(_regex(text), dialogue, True) for text in dialogue.patterns]
+            entries += [(text, dialogue, True) for text in dialogue.patterns]
+        self._patterns = [(_regex(text), target, query) for text, target, query in entries]
+        self._bare = [(_bare(text), target, query) for text, target, query in entries]
+
+    def find(self, header: str) -> tuple[Property | Dialogue, bool]:
+        """Return the target of a pattern given without its value, such as `SETATT` or `ATT?`.
+
+        Also whether it is the query form. Raises `ScpiError`.
+        """
+        wanted = _bare(header)
+        for pattern, target, query in self._bare:
+            if pattern == wanted:
+                return target, query
+        raise ScpiError(-113, header)
 
     def parse(self, message: str) -> list[Call | ScpiError]:
         """Return the one call of a message, or the error that it is."""
@@ -49,6 +62,10 @@ def _value(target: Property | Dialogue, text: str) -> float | str:
             raise ValueError(text)
         return value
     return text.upper()
+
+
+def _bare(text: str) -> str:
+    return text.strip().removeprefix(":").partition("{}")[0].rstrip("=: ").upper()
 
 
 def _regex(text: str) -> re.Pattern[str]:

@@ -3,7 +3,7 @@
 import json
 from collections import deque
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO, NamedTuple
 
@@ -74,10 +74,14 @@ class WireLog:
         self._file = None
         self._recording.close()
         if path is not None:
-            # Line by line, so that nothing is lost when the process is killed.
-            self._file = self._recording.enter_context(
-                Path(path).open("w", buffering=1, encoding="utf-8")
-            )
+            self._file = self._recording.enter_context(_lines(Path(path)))
+
+
+@contextmanager
+def _lines(path: Path) -> Iterator[IO[str]]:
+    """Open a file that takes each line at once: none is lost when the process is killed."""
+    with path.open("w", buffering=1, encoding="utf-8") as file:
+        yield file
 
 
 def read_wire_log(path: Path | str) -> Iterator[Entry]:

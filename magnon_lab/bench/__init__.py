@@ -9,6 +9,7 @@ from magnon_lab.bench.errors import (
     ConnectionFailed,
     InstrumentError,
     LimitError,
+    OutputLostError,
 )
 from magnon_lab.bench.guard import GuardLostError
 from magnon_lab.bench.lock import BenchHeldError, BenchLock
@@ -17,6 +18,7 @@ from magnon_lab.bench.measuring import (
     FLAG_RETRIED,
     FLAG_UNLEVELLED,
     Measurement,
+    MeasurementFailedError,
 )
 from magnon_lab.bench.quantities import QUANTITIES, Knob, unit_of
 from magnon_lab.bench.stand import CheckLine
@@ -40,6 +42,8 @@ __all__ = [
     "Knob",
     "LimitError",
     "Measurement",
+    "MeasurementFailedError",
+    "OutputLostError",
     "ShownQuantity",
     "StepOutcome",
     "check_bench",

@@ -14,10 +14,17 @@ import numpy.typing as npt
 
 from magnon_lab.bench.benchfile import BenchFile
 from magnon_lab.bench.clock import Clock
+from magnon_lab.bench.custody import Custody
 from magnon_lab.bench.errors import BenchError, ConnectionFailed, InstrumentError, LimitError
-from magnon_lab.bench.guard import COMMAND, Guard, GuardLostError
-from magnon_lab.bench.lock import BenchLock
-from magnon_lab.bench.measuring import Array, Measurement, OnMeasurement, measure_rows
+from magnon_lab.bench.guard import COMMAND, GuardLostError
+from magnon_lab.bench.measuring import (
+    Array,
+    Batch,
+    Measurement,
+    MeasurementFailedError,
+    OnMeasurement,
+)
+from magnon_lab.bench.planner import plan
 from magnon_lab.bench.quantities import Knob, unit_of
 from magnon_lab.bench.stand import CheckLine, Journal, Stand, no_journal
 from magnon_lab.bench.steps import StepOutcome
@@ -32,13 +39,6 @@ Leave = Literal["safe", "standby", "unchanged"]
 def never() -> bool:
     """Say that nothing should stop."""
     return False
-
-
-def lock_of(bench_file: BenchFile) -> BenchLock | None:
-    """Return the lock on a bench's instruments, None for those that live in this process alone."""
-    if bench_file.in_process:
-        return None
-    return BenchLock([role.resource for role in bench_file.model.roles.present().values()])
 
 
 @dataclass(frozen=True)
@@ -81,10 +81,7 @@ class Bench:
         self.journal = journal
         self.seed = seed
         self.leave: Leave = leave
-        self.what = what
-        self.lock = lock_of(bench_file)
-        self.guard: Guard | None = None
-        self._guard_command = guard_command
+        self.custody = Custody(bench_file, journal, what, guard_command)
         self.started = False
         self.outcomes: list[StepOutcome] = []
         self._all_off = False
@@ -96,9 +93,7 @@ class Bench:
 
     def __enter__(self) -> Self:
         try:
-            if self.lock is not None:
-                self.lock.acquire(self.what)
-                self._start_guard(self.lock)
+            self.custody.take()
             self.stand.connect()
             if self.stand.laboratory is not None and self.seed is not None:
                 self.stand.laboratory.seed_with(self.seed)
@@ -125,47 +120,25 @@ class Bench:
             # Nothing is on any more, so a simulated laboratory of this process may end with it.
             self._let_go(self._all_off or self.leave != "safe", library=self._all_off)
 
-    def _start_guard(self, lock: BenchLock) -> None:
-        if self._guard_command is not None:
-            self.guard = Guard(self.bench_file, self._guard_command, lock.descriptors, self.journal)
-            self.guard.start()
-
     def _let_go(self, done: bool, library: bool = False) -> None:
-        """Close the sessions and give the bench back; not `done`, the guard goes on trying."""
         self.stand.close(library=library)
-        guard, self.guard = self.guard, None
-        if guard is not None and done:
-            guard.release()
-        elif guard is not None:
-            log.critical("the bench is NOT safe: the guard (process %d) goes on trying", guard.pid)
-            guard.hand_over()
-        if self.lock is not None:
-            self.lock.release()
+        self.custody.give_back(done)
 
     @property
     def guarded(self) -> bool:
         """Whether another process makes the bench safe if this one ends."""
-        return self.guard is not None
+        return self.custody.guard is not None
 
     def beat(self, phase: str, deadline_s: float) -> None:
         """Tell the guard, if there is one, that work gets on and when the next beat is due.
 
         Raises `GuardLostError` when there should be a guard and none can be had.
         """
-        if self.guard is not None:
-            self.guard.beat(phase, deadline_s)
+        self.custody.beat(phase, deadline_s)
 
     def report_to(self, place: Path, what: str) -> None:
         """Name the record of who uses the bench, for the guard, and for others who want it."""
-        self.what = what
-        if self.lock is not None and self.lock.held:
-            self.lock.describe(what)
-        if self.guard is not None:
-            self.guard.report_to(place)
-
-    def _require_guard(self) -> None:
-        if self.guard is not None:
-            self.guard.require()
+        self.custody.report_to(place, what)
 
     @property
     def simulated(self) -> bool:
@@ -219,7 +192,7 @@ class Bench:
         """
         held = self.complete(hold or {})
         self.stand.limits.check(held, drive)
-        self._require_guard()
+        self.custody.require_guard()
         self._all_off = False
         self.started = False
         self._held = held
@@ -246,13 +219,20 @@ class Bench:
         numbers: npt.ArrayLike | None = None,
         should_stop: ShouldStop = never,
         on_measurement: OnMeasurement | None = None,
+        groups: npt.ArrayLike | None = None,
     ) -> Measurement:
         """Measure one trace for each row of `settings` (n, K).
 
         `knobs` (K,) name the columns, by default those of the bench file; other quantities stay as
         they are held. `numbers` (n,) key the noise of a simulated laboratory, by default counted
         on. All rows are checked before anything is sent: raises `LimitError` that names quantity,
-        value, unit and limit. After `InstrumentError` or `ConnectionFailed` the bench is safe.
+        value, unit and limit.
+
+        The rows are measured in the order that settles least (see `planner`); those of one of
+        `groups` (n,) stay together. After a fault a measurement is tried again, as often as the
+        bench file's `retries` says; then the bench goes to standby (safe, if that cannot be
+        confirmed) and `MeasurementFailedError` is raised. After any other `InstrumentError`, such
+        as for an output that went off, the bench is safe.
         """
         names = tuple(knobs) if knobs is not None else tuple(self.bench_file.knobs)
         rows = np.array(settings, dtype=np.float64, ndmin=2)
@@ -265,20 +245,33 @@ class Bench:
         counted = self._counted(numbers, len(rows))
         self.stand.limits.check_rows(names, rows, self._held, self._switching.drive_on)
         held = {name: value for name, value in self._held.items() if name not in names}
-        # Read back anew, so that what a batch realises follows from the batch alone: a resumed run
-        # is the same to the last bit, whatever the bench did in between.
+        together = None if groups is None else np.array(groups, dtype=np.int64, ndmin=1)
+        if together is not None and together.shape != (len(rows),):
+            raise BenchError(f"{len(rows)} settings need as many groups, not {together.shape}")
+        order = plan(self.stand.model, names, rows, self._turner.requested, together)
+        # Sent and read back anew, so that what a batch realises follows from the batch alone: a
+        # resumed run is the same to the last bit, whatever the bench did in between.
         for name in names:
-            self._turner.doubt(name)
+            self._turner.requested.pop(name, None)
 
         def ends() -> bool:
-            self._require_guard()
+            self.custody.require_guard()
             return should_stop()
 
+        def recover() -> None:
+            self._switching.recover()
+            self.stand.limits.check_rows(names, rows, self._held, self._switching.drive_on)
+
+        batch = Batch(self.stand, self._turner, names, rows, held, counted, order)
         try:
-            self._switching.verify()
-            taken = measure_rows(
-                self.stand, self._turner, names, rows, held, counted, ends, on_measurement
+            taken = batch.measure(
+                self._switching.verify, recover, self._before, ends, on_measurement
             )
+        except MeasurementFailedError as error:
+            log.error("%s", error)
+            if not all(outcome.ok for outcome in self.standby()):
+                self.safe()
+            raise
         except (InstrumentError, ConnectionFailed, GuardLostError) as error:
             log.error("%s", error)
             self.safe()
@@ -305,7 +298,7 @@ class Bench:
             limits.check({"drive_frequency_hz": others["drive_frequency_hz"]})
         if quantity != "attenuation_db":
             self.stand.refuse_hazards()
-        self._require_guard()
+        self.custody.require_guard()
         self._all_off = False
         try:
             self._switching.make_ready(quantity, value)
@@ -366,6 +359,9 @@ class Bench:
             )
             for quantity in self.bench_file.quantities
         ]
+
+    def _before(self, number: int) -> None:
+        """Do what is due before the measurement of a number."""
 
     def _now(self) -> dict[str, float]:
         """Return what the instruments make now; a drive that is off has no power."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
-from magnon_lab.bench.bench import Bench, lock_of
+from magnon_lab.bench.bench import Bench
 from magnon_lab.bench.benchfile import BenchFile
+from magnon_lab.bench.custody import Custody
 from magnon_lab.bench.lock import end_holder
 from magnon_lab.bench.stand import CheckLine, Journal, Stand, no_journal
 from magnon_lab.bench.steps import StepOutcome
@@ -31,15 +32,15 @@ def make_safe(
     the process that opens it can be reached by no other: nothing is ended then. Raises
     `BenchHeldError` for a holder that this user must not end.
     """
-    bench = Bench(bench_file, journal)
-    if bench.lock is not None:
-        end_holder(bench.lock, "bench safe", tell, ask_s, bench.safe_within_s())
+    bench = Bench(bench_file, journal, what="bench safe", guard_command=None)
+    lock = bench.custody.lock
+    if lock is not None:
+        end_holder(lock, "bench safe", tell, ask_s, bench.safe_within_s())
     try:
         return bench.safe()
     finally:
         bench.stand.close()
-        if bench.lock is not None:
-            bench.lock.release()
+        bench.custody.give_back(done=True)
 
 
 def check_bench(bench_file: BenchFile) -> list[CheckLine]:
@@ -47,13 +48,11 @@ def check_bench(bench_file: BenchFile) -> list[CheckLine]:
 
     Raises `BenchHeldError` while somebody else has it.
     """
-    lock = lock_of(bench_file)
     stand = Stand(bench_file)
-    if lock is not None:
-        lock.acquire("bench check")
+    custody = Custody(bench_file, no_journal, "bench check", None)
+    custody.take()
     try:
         return stand.check()
     finally:
         stand.close()
-        if lock is not None:
-            lock.release()
+        custody.give_back(done=True)

@@ -21,3 +21,7 @@ class ConnectionFailed(BenchError):  # noqa: N818  # ConnectionError is taken, b
 
 class InstrumentError(BenchError):
     """An instrument answered with an error, not as asked, or not at all."""
+
+
+class OutputLostError(InstrumentError):
+    """An output is off that was switched on: nothing to try again, someone must look."""

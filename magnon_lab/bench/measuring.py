@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 
+from magnon_lab.bench.errors import ConnectionFailed, InstrumentError, OutputLostError
 from magnon_lab.bench.stand import Stand
 from magnon_lab.bench.turning import ShouldStop, Turner
 
@@ -27,8 +29,8 @@ class Measurement:
     """What a batch of n settings of K knobs gave, in the order of the settings.
 
     If it was cut short, n is what was measured: `complete` is False and `stopped` says why,
-    "stop" for what `should_stop` asked, "overload" for an overdriven analyser (the last trace has
-    its flag; the bench is in standby).
+    "stop" for what `should_stop` asked, "overload" for an overdriven analyser (`overloaded` is
+    its row; the bench is in standby), "fault" for an instrument (see `MeasurementFailedError`).
     """
 
     knobs: tuple[str, ...]
@@ -45,7 +47,7 @@ class Measurement:
     flags: npt.NDArray[np.uint32]
     """(n,), see the FLAG_ constants."""
     bench_time_s: Array
-    """(n,), the bench's clock when each began."""
+    """(n,), the bench's clock when each began, which tells in what order they were made."""
     times_s: dict[str, float] = field(default_factory=dict)
     """Bench time asked for settling; wall time spent on sweep and transfer, and in all."""
     stopped: str = ""
@@ -55,74 +57,175 @@ class Measurement:
         """Whether every setting was measured."""
         return not self.stopped
 
+    @property
+    def order(self) -> npt.NDArray[np.int64]:
+        """(n,), the rows in the order in which they were measured."""
+        return np.argsort(self.bench_time_s, kind="stable")
+
+    @property
+    def overloaded(self) -> int | None:
+        """The row at which the analyser was overdriven, None if it was not."""
+        rows = np.flatnonzero(self.flags & FLAG_OVERLOAD)
+        return int(rows[-1]) if len(rows) else None
+
 
 OnMeasurement = Callable[[int, npt.NDArray[np.float32], int], None]
 """Called with the row's index, its trace (points,) in dBm and its flags after each measurement."""
 
+Before = Callable[[int], None]
+"""Called with the number of the measurement that comes next."""
 
-def measure_rows(
-    stand: Stand,
-    turner: Turner,
-    knobs: tuple[str, ...],
-    settings: Array,
-    held: Mapping[str, float],
-    numbers: npt.NDArray[np.int64],
-    should_stop: ShouldStop,
-    on_measurement: OnMeasurement | None,
-) -> Measurement:
-    """Measure `settings` (n, K), which have passed the limits, one after the other.
+
+class MeasurementFailedError(InstrumentError):
+    """A measurement that every try failed at; the bench is in standby, or safe if that failed.
+
+    `taken` is what was measured of the batch before.
+    """
+
+    def __init__(self, message: str, taken: Measurement) -> None:
+        super().__init__(message)
+        self.taken = taken
+
+
+class Batch:
+    """Settings (n, K) that have passed the limits, measured one after the other in `order`.
 
     Each starts with the loop opened, so that the ring remembers nothing of the one before, unless
-    the bench file says `reset_ring: false`.
+    the bench file says `reset_ring: false`. `held` are the quantities that no knob turns.
     """
-    count = len(settings)
-    realised = np.empty((count, len(knobs)))
-    traces = np.empty((count, stand.model.readout.points), dtype=np.float32)
-    flags = np.zeros(count, dtype=np.uint32)
-    bench_time_s = np.empty(count)
-    done, stopped, sweep_s = 0, "", 0.0
-    settle_before_s, started_s = turner.settle_s, time.perf_counter()
-    reset = stand.model.reset_ring
-    for index in range(count):
-        if should_stop():
-            stopped = "stop"
-            break
+
+    def __init__(
+        self,
+        stand: Stand,
+        turner: Turner,
+        knobs: tuple[str, ...],
+        settings: Array,
+        held: Mapping[str, float],
+        numbers: npt.NDArray[np.int64],
+        order: npt.NDArray[np.int64],
+    ) -> None:
+        count = len(settings)
+        self.stand, self.turner = stand, turner
+        self.knobs, self.settings, self.held, self.numbers = knobs, settings, held, numbers
+        self.order = order.tolist()
+        self.todo = list(self.order)
+        self.realised = np.empty((count, len(knobs)))
+        self.traces = np.empty((count, stand.model.readout.points), dtype=np.float32)
+        self.flags = np.zeros(count, dtype=np.uint32)
+        self.bench_time_s = np.empty(count)
+        self.sweep_s = 0.0
+        self._again: set[int] = set()
+
+    def measure(
+        self,
+        verify: Callable[[], None],
+        recover: Callable[[], None],
+        before: Before,
+        should_stop: ShouldStop,
+        on_measurement: OnMeasurement | None,
+    ) -> Measurement:
+        """Measure what is to do, each row as often as the bench file's `retries` and once more.
+
+        `verify` is called first; after a fault `recover`, and what failed is tried again. An
+        instrument that was found to have restarted makes the whole batch doubtful. Raises
+        `MeasurementFailedError` after the last try, and at once `OutputLostError`, for an output
+        that went off.
+        """
+        settled_s, started_s = self.turner.settle_s, time.perf_counter()
+        retries, tries = self.stand.model.retries, Counter[int]()
+        prepare, stopped = verify, ""
+        while True:
+            try:
+                prepare()
+                stopped = self._measure(before, should_stop, on_measurement)
+                self._refuse_restarted()
+                break
+            except OutputLostError:
+                raise
+            except (InstrumentError, ConnectionFailed) as error:
+                at = self.todo[0] if self.todo else -1
+                tries[at] += 1
+                number = int(self.numbers[at])
+                told = f"try {tries[at]} of {retries + 1} of measurement {number} failed: {error}"
+                self.stand.journal("retry", "outcome", told, {"number": number, "try": tries[at]})
+                if tries[at] > retries:
+                    taken = self._taken(settled_s, started_s, "fault")
+                    raise MeasurementFailedError(told, taken) from error
+                self._again.update(self.todo[:1])
+                prepare = recover
+            if should_stop():
+                stopped = "stop"
+                break
+        return self._taken(settled_s, started_s, stopped)
+
+    def _measure(
+        self, before: Before, should_stop: ShouldStop, on_measurement: OnMeasurement | None
+    ) -> str:
+        while self.todo:
+            index = self.todo[0]
+            if should_stop():
+                return "stop"
+            before(int(self.numbers[index]))
+            if not self._one(index, should_stop):
+                return "stop"
+            self.todo.pop(0)
+            if on_measurement is not None:
+                on_measurement(index, self.traces[index], int(self.flags[index]))
+            if self.flags[index] & FLAG_OVERLOAD:
+                return "overload"
+        return ""
+
+    def _one(self, index: int, should_stop: ShouldStop) -> bool:
+        stand, turner = self.stand, self.turner
         if stand.laboratory is not None:
-            bench_time_s[index] = stand.laboratory.begin(int(numbers[index]))
+            self.bench_time_s[index] = stand.laboratory.begin(int(self.numbers[index]))
         else:
-            bench_time_s[index] = stand.clock.now()
-        if reset:
+            self.bench_time_s[index] = stand.clock.now()
+        if stand.model.reset_ring:
             turner.open_loop()
-        row = dict(held)
-        row.update(zip(knobs, settings[index].tolist(), strict=True))
+        row = dict(self.held)
+        row.update(zip(self.knobs, self.settings[index].tolist(), strict=True))
         if not turner.turn(row, should_stop):
-            stopped = "stop"
-            break
+            return False
         before_s = time.perf_counter()
         sweep = stand.analyser.sweep()
-        sweep_s += time.perf_counter() - before_s
-        traces[index] = sweep.trace_dbm
-        realised[index] = [turner.realised[name] for name in knobs]
-        flags[index] = FLAG_OVERLOAD * sweep.overload | FLAG_UNLEVELLED * turner.unlevelled
-        done = index + 1
-        if on_measurement is not None:
-            on_measurement(index, traces[index], int(flags[index]))
-        if sweep.overload:
-            stopped = "overload"
-            break
-    return Measurement(
-        knobs=knobs,
-        frequencies_hz=stand.bench_file.frequencies_hz,
-        numbers=numbers[:done],
-        requested=settings[:done],
-        realised=realised[:done],
-        traces_dbm=traces[:done],
-        flags=flags[:done],
-        bench_time_s=bench_time_s[:done],
-        times_s={
-            "settle": turner.settle_s - settle_before_s,
-            "sweep": sweep_s,
-            "total": time.perf_counter() - started_s,
-        },
-        stopped=stopped,
-    )
+        self.sweep_s += time.perf_counter() - before_s
+        self.traces[index] = sweep.trace_dbm
+        self.realised[index] = [turner.realised[name] for name in self.knobs]
+        self.flags[index] = (
+            FLAG_OVERLOAD * sweep.overload
+            | FLAG_UNLEVELLED * turner.unlevelled
+            | FLAG_RETRIED * (index in self._again)
+        )
+        return True
+
+    def _refuse_restarted(self) -> None:
+        """Raise `InstrumentError` for an instrument that lost its settings meanwhile."""
+        restarted = self.stand.restarted()
+        if restarted:
+            self.todo = list(self.order)
+            self._again.update(self.order)
+            raise InstrumentError(
+                f"{', '.join(restarted)} restarted during the batch: it is measured anew"
+            )
+
+    def _taken(self, settled_s: float, started_s: float, stopped: str) -> Measurement:
+        done = np.sort(np.setdiff1d(np.array(self.order, dtype=np.int64), self.todo))
+        if len(done) == len(self.order):
+            done = np.arange(len(done))
+        return Measurement(
+            knobs=self.knobs,
+            frequencies_hz=self.stand.bench_file.frequencies_hz,
+            numbers=self.numbers[done],
+            requested=self.settings[done],
+            realised=self.realised[done],
+            traces_dbm=self.traces[done],
+            flags=self.flags[done],
+            bench_time_s=self.bench_time_s[done],
+            times_s={
+                "settle": self.turner.settle_s - settled_s,
+                "sweep": self.sweep_s,
+                "total": time.perf_counter() - started_s,
+            },
+            stopped=stopped,
+        )

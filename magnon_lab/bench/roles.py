@@ -53,6 +53,12 @@ class Instrument(Protocol):
     def connect(self) -> Found:
         """Ask who it is and how it stands. Switches nothing on, changes no output."""
 
+    def restarted(self) -> bool:
+        """Return whether it was switched on since this was asked last, as far as it can tell."""
+
+    def clear(self) -> None:
+        """Take what is left of errors that are known already."""
+
 
 class Switched(Protocol):
     """An instrument with an output."""
@@ -105,7 +111,7 @@ class Attenuator(Instrument, Protocol):
         """Set it; return what it makes, which may be the nearest of its steps."""
 
     def open_loop(self) -> None:
-        """Set the maximum, as fast as can be: acknowledged, not read back."""
+        """Set the maximum, and read it back."""
 
     def attenuation_db(self) -> float:
         """Return what it makes."""

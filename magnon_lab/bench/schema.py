@@ -275,6 +275,18 @@ class Safe(Strict):
     )
 
 
+class Tolerance(Strict):
+    """How far a read-back may be from what was set; without one, the instrument's resolution.
+
+    The field has `agree_a` of its supply and `tolerance_mt` of its probe.
+    """
+
+    drive_power_dbm: NotNegative | None = None
+    drive_frequency_hz: NotNegative | None = None
+    attenuation_db: NotNegative | None = None
+    amplifier_voltage_v: NotNegative | None = None
+
+
 class GuardBlock(Strict):
     """How the process that makes the bench safe when the run cannot goes about it."""
 
@@ -303,4 +315,8 @@ class BenchModel(Strict):
     readout: Readout
     reset_ring: bool = Field(True, description="open the loop before each measurement")
     safe: Safe = Field(default_factory=Safe)
+    retries: Annotated[int, Field(strict=True, ge=0, le=100)] = Field(
+        2, description="how often a measurement is tried again after a fault"
+    )
+    tolerance: Tolerance = Tolerance()
     guard: GuardBlock = GuardBlock(give_up_s=None, timeout_s=10.0, longest_pause_s=30.0)

@@ -10,7 +10,7 @@ from magnon_lab.bench import roles
 from magnon_lab.bench.adapters import adapt
 from magnon_lab.bench.benchfile import BenchFile
 from magnon_lab.bench.clock import Clock, WallClock
-from magnon_lab.bench.errors import BenchError, InstrumentError
+from magnon_lab.bench.errors import BenchError, InstrumentError, OutputLostError
 from magnon_lab.bench.session import Session
 
 Journal = Callable[[str, str, str, dict[str, Any]], None]
@@ -72,7 +72,34 @@ class Stand:
         # The laboratory first: the others wait by its clock.
         for role in sorted(self.adapters, key=lambda name: name != "laboratory"):
             self.found[role] = self.adapters[role].connect()
+        self.restarted()  # whoever was switched on before now may have been
         self.limits.attenuation_max_db = self.attenuator.maximum_db
+
+    def restarted(self) -> list[str]:
+        """Return who was switched on since this was asked last."""
+        return [
+            self.sessions[role].told()
+            for role, adapter in self.adapters.items()
+            if adapter.restarted()
+        ]
+
+    def reconnect(self) -> None:
+        """Open every session anew and believe nothing that is left in it; nothing is switched.
+
+        Raises `ConnectionFailed` or `InstrumentError`, also for another instrument than before.
+        """
+        before = dict(self.found)
+        for role, session in self.sessions.items():
+            session.open()
+            self.adapters[role].clear()
+        self.connect()
+        for role, found in self.found.items():
+            # A simulated laboratory tells its seed, which the bench may have set.
+            if role != "laboratory" and found.identity != before[role].identity:
+                raise OutputLostError(
+                    f"{self.sessions[role].told()} is {found.identity!r} now but was "
+                    f"{before[role].identity!r}"
+                )
 
     def check(self) -> list[CheckLine]:
         """Ask every role anew, whatever the others say, and look at the bench file."""

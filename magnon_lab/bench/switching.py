@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from magnon_lab.bench import roles
-from magnon_lab.bench.errors import BenchError, InstrumentError
+from magnon_lab.bench.errors import BenchError, InstrumentError, OutputLostError
 from magnon_lab.bench.session import Session
 from magnon_lab.bench.stand import Stand
 from magnon_lab.bench.steps import Step, StepError, StepOutcome, run_steps, signals_deferred
@@ -71,7 +71,7 @@ class Switching:
             self._told("generator made a plain source", self.stand.generator.prepare)
 
     def verify(self) -> None:
-        """Raise `InstrumentError` if an output that was switched on is off: a trip, or a hand."""
+        """Raise `OutputLostError` if an output that was switched on is off: a trip, or a hand."""
         stand = self.stand
         outputs: list[tuple[str, roles.Switched | None]] = [
             ("field", stand.field),
@@ -80,10 +80,26 @@ class Switching:
         ]
         for role, instrument in outputs:
             if instrument is not None and not instrument.is_on():
-                raise InstrumentError(
+                raise OutputLostError(
                     f"{stand.sessions[role].told()}: its output is off although it was switched "
                     "on: has a protection tripped, or someone switched it off by hand?"
                 )
+
+    def recover(self) -> None:
+        """After a fault: believe nothing, open the loop, and set up again what is not switched.
+
+        Everything else is sent again when it is turned next. Raises what went wrong once more,
+        `OutputLostError` if an output is off by now.
+        """
+        stand, turner = self.stand, self.turner
+        stand.journal("retry", "intent", "sessions opened and instruments set up anew", {})
+        turner.forget()
+        stand.reconnect()
+        self._attenuator_to_maximum()
+        self.verify()
+        stand.generator.prepare()
+        stand.analyser.configure(stand.model.readout)
+        stand.journal("retry", "outcome", "instruments answer and are set up", {})
 
     def switch_drive_on(self) -> None:
         """Switch the generator's output on, at what it is set to."""

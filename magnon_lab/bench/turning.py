@@ -138,7 +138,8 @@ class Turner:
         ):
             journal("ramp", "outcome", "field ramp stopped on the way", {})
             return False
-        self.settle(self.stand.model.settle.field_s)
+        # The read-back waits by itself, until the supply's own averaging is over.
+        self.settle(max(0.0, self.stand.model.settle.field_s - config.read_back_s))
         found_mt = self._field_read_back(target_mt, agree_mt)
         self.requested["field_mt"], self.realised["field_mt"] = target_mt, found_mt
         journal("ramp", "outcome", f"field reads {found_mt:.3f} mT", {"field_mt": found_mt})

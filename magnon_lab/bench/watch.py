@@ -134,7 +134,7 @@ def _why_to_act(watch: Watch, timeout_s: float) -> str:
         if watch.released:
             return ""
         if watch.gone:
-            return f"the run (process {watch.parent}) ended in phase {watch.phase!r}"
+            return f"the run (process {watch.parent}) ended, or gave up, in phase {watch.phase!r}"
         if beats:
             asked_at = math.inf  # it gets on again
         elif watch.overdue_s > timeout_s and asked_at == math.inf:

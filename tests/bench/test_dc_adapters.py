@@ -17,7 +17,14 @@ NO_ERROR = ("SYST:ERR?", '0,"No error"')
 @pytest.mark.parametrize("driver", [KEPCO, STOCK_KEPCO])
 def test_the_mode_is_asked_before_every_set_point(playing, driver) -> None:
     current = "CURRent 2.000000" if driver == KEPCO else "CURRent 2"
-    with playing("field", driver, [("FUNCtion:MODE?", "1"), (current, None)]) as source:
+    pairs = [("FUNCtion:MODE?", "1"), (current, None), ("CURRent?", "2.0000E0")]
+    with playing("field", driver, pairs) as source:
+        source.step_to(70.0)
+    lost = [*pairs[:2], ("CURRent?", "1.9714E0")]
+    with (
+        playing("field", driver, lost) as source,
+        pytest.raises(InstrumentError, match=r"set to 2 A but reads back as 1\.9714 A"),
+    ):
         source.step_to(70.0)
     with (
         playing("field", driver, [("FUNCtion:MODE?", "0")]) as source,

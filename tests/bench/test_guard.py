@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 
 from magnon_lab.bench import Bench, BenchFile, BenchHeldError, GuardLostError, write_served_bench
-from magnon_lab.bench.bench import lock_of
 from magnon_lab.bench.byhand import check_bench, make_safe
 from magnon_lab.bench.guard import Guard
 from magnon_lab.simulation import serve, shipped_definition
@@ -23,11 +22,11 @@ bench_file = BenchFile.load(sys.argv[1])
 with Bench(bench_file, what="run 3f2a") as bench:
     bench.start()
     bench.beat("measure", float(sys.argv[2]))
-    print(bench.guard.pid, flush=True)
+    print(bench.custody.guard.pid, flush=True)
     if "deaf" in sys.argv:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
     if "gone" in sys.argv:
-        while bench.guard.pid:
+        while bench.custody.guard.pid:
             time.sleep(0.05)
             bench.beat("measure", 60.0)
     time.sleep(600)
@@ -195,7 +194,7 @@ def test_ctrl_c_in_the_terminal_passes_the_guard_by(run, server) -> None:
 def test_an_orderly_end_releases_the_guard_which_touches_nothing(served, server) -> None:
     with Bench(served) as bench:
         bench.start()
-        guard = bench.guard
+        guard = bench.custody.guard
         assert guard is not None
         pid = guard.pid
         bench.safe()
@@ -218,9 +217,9 @@ def test_nothing_is_switched_on_without_a_guard(served, server) -> None:
 def test_a_run_whose_guard_cannot_be_replaced_learns_it_with_its_next_beat(served) -> None:
     with Bench(served) as bench:
         bench.start()
-        assert bench.guard is not None
-        bench.guard.command = ("/nonexistent/guard",)
-        os.kill(bench.guard.pid, signal.SIGKILL)
+        assert bench.custody.guard is not None
+        bench.custody.guard.command = ("/nonexistent/guard",)
+        os.kill(bench.custody.guard.pid, signal.SIGKILL)
 
         def lost() -> bool:
             try:
@@ -238,8 +237,8 @@ def test_a_run_whose_guard_cannot_be_replaced_learns_it_with_its_next_beat(serve
 
 def test_an_in_process_laboratory_needs_neither_guard_nor_lock(shipped) -> None:
     with Bench(shipped) as bench, Bench(shipped) as other:
-        assert bench.guard is None
-        assert other.lock is None
+        assert bench.custody.guard is None
+        assert other.custody.lock is None
         assert not bench.guarded
 
 
@@ -309,7 +308,7 @@ def test_a_lock_ends_with_its_holder(run, served) -> None:
     one = run()
     one.end()
     assert gone_within(one.guard, 10.0)
-    lock = lock_of(served)
+    lock = Bench(served).custody.lock
     assert lock is not None
     assert lock.holder() is None
     lock.acquire("the next")
@@ -325,7 +324,7 @@ def test_a_bench_is_not_taken_while_its_guard_makes_it_safe(shipped, server, tmp
     one = Run(path, 60.0)
     gone.close()
     one.end()
-    lock = lock_of(BenchFile.load(path))
+    lock = Bench(BenchFile.load(path)).custody.lock
     assert lock is not None
 
     def guard_has_it() -> bool:
@@ -351,7 +350,7 @@ def test_make_safe_ends_whoever_holds_the_bench(run, served, server, words) -> N
 
 
 def test_a_lock_says_who_in_json(served, tmp_path) -> None:
-    lock = lock_of(served)
+    lock = Bench(served).custody.lock
     assert lock is not None
     lock.acquire("bench set")
     texts = {path.read_text() for path in (tmp_path / "locks").iterdir()}

@@ -7,6 +7,7 @@ import pytest
 
 from magnon_lab.bench import (
     FLAG_OVERLOAD,
+    FLAG_RETRIED,
     FLAG_UNLEVELLED,
     Bench,
     BenchError,
@@ -50,23 +51,27 @@ def test_few_messages_make_a_measurement(started, wire) -> None:
     started.measure(ROWS[:1], on_measurement=lambda *_: wire.clear())
     started.measure(ROWS[1:2])
     sent = wire.sent()
-    assert len(sent) == 3 + 9, sent  # three outputs are asked once a batch
+    # three outputs are asked before a batch, and four instruments after it whether they restarted
+    assert len(sent) == 3 + 10 + 4 + 4, sent
     assert wire.sent("generator") == [
+        "*ESR?",
         ":OUTP?",
         ":FREQ 4460000000.000;:POW -20.000;:FREQ?;:POW?;:STAT:QUES:POW:COND?;:SYST:ERR?",
+        "*ESR?",
     ]
-    assert wire.sent("attenuator") == [":SETATT=60.00", ":SETATT=12.50", ":ATT?"]
-    assert wire.sent("analyser")[-1] == ":FORM REAL,32;:FORM:BORD SWAP;:TRAC? TRACE1"
+    assert wire.sent("attenuator") == [":SETATT=60.00", ":ATT?", ":SETATT=12.50", ":ATT?"]
+    assert wire.sent("analyser")[-2] == ":FORM REAL,32;:FORM:BORD SWAP;:TRAC? TRACE1"
 
 
 def test_only_what_changes_is_sent(started, wire) -> None:
     started.measure(ROWS[:1])
     wire.clear()
-    started.measure(np.repeat(ROWS[:1], 2, axis=0))
-    assert wire.sent("generator") == [":OUTP?"]
-    assert wire.sent("field") == ["OUTPut?"]
-    assert wire.sent("amplifier") == ["OUTP? (@2)"]
-    assert wire.values("attenuator", "SETATT") == [60.0, 11.0, 60.0, 11.0]
+    started.measure(np.repeat(ROWS[:1], 3, axis=0))
+    # each batch sends its knobs once, so that it depends on nothing that was before
+    assert [message[:5] for message in wire.sent("generator")] == [":OUTP", ":FREQ", "*ESR?"]
+    assert wire.sent("field") == ["OUTPut?", "*ESR?"]
+    assert wire.sent("amplifier") == ["OUTP? (@2)", "*ESR?"]
+    assert wire.values("attenuator", "SETATT") == [60.0, 11.0] * 3
 
 
 def test_without_reset_the_loop_stays_closed_between_measurements(edited, manager, wire) -> None:
@@ -142,10 +147,11 @@ def test_every_quantity_can_be_a_knob(started, wire) -> None:
     taken = started.measure(rows, knobs)
     np.testing.assert_allclose(taken.realised[:, 3], [91.0, 90.0], atol=0.3)
     np.testing.assert_allclose(taken.realised[:, 4], [11.0, 11.5], atol=1e-3)
-    # always from below: down to 2 mT under the target, and up
+    # the lower field first, and always from below: down to 2 mT under the target, and up
+    assert taken.order.tolist() == [1, 0]
     currents = wire.values("field", "CURRent")
     assert min(currents) == pytest.approx(88.0 / 35, abs=1e-5)
-    assert currents[-1] == pytest.approx(90.0 / 35, abs=1e-5)
+    assert currents[-1] == pytest.approx(91.0 / 35, abs=1e-5)
     assert currents[-2] < currents[-1]
 
 
@@ -239,13 +245,14 @@ def test_a_tone_that_is_not_levelled_is_flagged(started, monkeypatch) -> None:
     assert taken.flags.tolist() == [FLAG_UNLEVELLED] * 3
 
 
-def test_an_error_of_an_instrument_is_noticed_and_makes_the_bench_safe(started, manager) -> None:
+def test_an_error_of_an_instrument_is_noticed_and_the_measurement_made_anew(
+    started, manager, wire
+) -> None:
     with manager.open_resource("TCPIP::sim-generator::hislip0::INSTR") as generator:
         generator.write(":NONSENSE 1")
-    with pytest.raises(InstrumentError, match=r"generator .* reports: -113, Undefined header"):
-        started.measure(ROWS)
-    assert not started.started
-    assert [outcome.ok for outcome in started.outcomes] == [True] * 6
+    taken = started.measure(ROWS)
+    assert taken.complete
+    assert taken.flags.tolist() == [FLAG_RETRIED, 0, 0]
 
 
 @pytest.mark.parametrize("role", ["generator", "field", "amplifier"])
@@ -258,8 +265,9 @@ def test_an_output_that_went_off_is_noticed(started, wire, role) -> None:
     assert not started.started
 
 
-def test_an_analyser_turned_by_hand_is_noticed(started, manager) -> None:
+def test_an_analyser_turned_by_hand_is_noticed_and_set_up_again(started, manager) -> None:
     with manager.open_resource("TCPIP::sim-analyser::hislip0::INSTR") as analyser:
         analyser.write(":SWE:POIN 201")
-    with pytest.raises(InstrumentError, match=r"a trace of 201 points instead of readout\.points"):
-        started.measure(ROWS)
+    taken = started.measure(ROWS)
+    assert taken.flags.tolist() == [FLAG_RETRIED, 0, 0]
+    assert taken.traces_dbm.shape == (3, 401)

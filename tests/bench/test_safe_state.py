@@ -11,6 +11,7 @@ from magnon_lab.bench import (
     ConnectionFailed,
     InstrumentError,
     LimitError,
+    MeasurementFailedError,
     check_bench,
     make_safe,
 )
@@ -286,17 +287,26 @@ def test_one_instrument_out_of_reach_does_not_keep_the_others_from_safe(
     assert is_safe(wire.laboratory)
 
 
-def test_after_a_time_out_the_bench_is_safe_and_the_session_new(bench, wire, monkeypatch) -> None:
+def test_after_a_time_out_that_stays_the_bench_is_in_standby_and_the_session_new(
+    bench, wire, monkeypatch
+) -> None:
     bench.start()
     before = bench.stand.sessions["analyser"].instrument
 
-    def late() -> None:
+    def late(*_: object) -> None:
         raise pyvisa.VisaIOError(StatusCode.error_timeout)
 
-    monkeypatch.setattr(before, "acquire", late)
-    with pytest.raises(InstrumentError, match=r"analyser .*: no answer within .*opened anew"):
-        bench.measure(ROW)
-    assert is_safe(wire.laboratory)
+    with monkeypatch.context() as patch:
+        patch.setattr(type(before), "acquire", late)
+        with pytest.raises(
+            MeasurementFailedError, match=r"try 3 of 3 .*analyser .*: no answer within .*anew"
+        ):
+            bench.measure(ROW)
+    values = {role: one.values for role, one in wire.laboratory.instruments.items()}
+    assert values["attenuator"]["attenuation"] == 60.0
+    assert not values["generator"]["output"]
+    assert values["field"]["output"]  # the magnet keeps its history
+    assert not bench.started
     assert bench.stand.sessions["analyser"].instrument is not before
     bench.start()
     assert bench.measure(ROW).complete

@@ -20,6 +20,7 @@ class ChannelSupply(Adapter[AmplifierRole]):
     """A supply with channels `ch_1`, `ch_2` ..., such as an E36312A with PyMeasure's own driver."""
 
     needs: ClassVar[tuple[str, ...]] = ("ch_1",)
+    event_status = True
 
     def connect(self) -> Found:
         """See `Instrument`."""
@@ -75,7 +76,7 @@ class ChannelSupply(Adapter[AmplifierRole]):
             channel.voltage_setpoint = voltage_v
             found = number(channel.voltage_setpoint, "voltage")
         self.check_errors()
-        self.verify("voltage", voltage_v, found, 0.005, "V")
+        self.verify("voltage", voltage_v, found, self.tolerance("amplifier_voltage_v", 0.005), "V")
         return found
 
     def voltage_v(self) -> float:

@@ -26,6 +26,7 @@ class KeysightAnalyser(Adapter[Role]):
         "preamplifier_enabled",
         "sweep_duration",
     )
+    event_status = True
     sweep_s = 0.0
 
     def connect(self) -> Found:

@@ -36,7 +36,8 @@ class SteppedAttenuator(Adapter[AttenuatorRole]):
         with self.session as attenuator:
             realised = float(attenuator.set_attenuation(attenuation_db))
         step_db = self.config.step_db or self.step_db(self.session.driver)
-        self.verify("attenuation", attenuation_db, realised, step_db / 2 + 1e-9, "dB")
+        allowed_db = self.tolerance("attenuation_db", step_db / 2 + 1e-9)
+        self.verify("attenuation", attenuation_db, realised, allowed_db, "dB")
         return realised
 
     def attenuation_db(self) -> float:
@@ -46,8 +47,7 @@ class SteppedAttenuator(Adapter[AttenuatorRole]):
 
     def open_loop(self) -> None:
         """See `Attenuator`."""
-        with self.session as attenuator:
-            attenuator.attenuation = attenuator.maximum_attenuation
+        self.set(self.maximum_db)
 
     def _hazards(self) -> list[str]:
         hazards = []

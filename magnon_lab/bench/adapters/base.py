@@ -11,6 +11,9 @@ from magnon_lab.bench.session import Session
 QUEUE_LENGTH = 64
 """More than any error queue holds; one that never ends would hang PyMeasure's `check_errors`."""
 
+POWER_ON = 128
+"""Bit of the event status register that tells that power came back (IEEE 488.2)."""
+
 Config = TypeVar("Config", bound=Role)
 
 
@@ -18,6 +21,8 @@ class Adapter(Generic[Config]):
     """One role played by a family of drivers, told by the attributes that it needs."""
 
     needs: ClassVar[tuple[str, ...]] = ()
+    event_status: ClassVar[bool] = False
+    """Whether it has the event status register of IEEE 488.2, and a queue of errors."""
 
     def __init__(self, session: Session, model: BenchModel) -> None:
         self.session = session
@@ -39,6 +44,24 @@ class Adapter(Generic[Config]):
                 f"{self.config.identity!r}"
             )
         return text
+
+    def restarted(self) -> bool:
+        """Return whether it was switched on since this was asked last, as far as it can tell."""
+        if not self.event_status:
+            return False
+        with self.session as instrument:
+            return bool(int(float(instrument.ask("*ESR?"))) & POWER_ON)
+
+    def clear(self) -> None:
+        """Take what is left of errors that are known already."""
+        if self.event_status:
+            with self.session as instrument:
+                read_errors(instrument)
+
+    def tolerance(self, quantity: str, own: float) -> float:
+        """Return how far a read-back may be off: the bench file's word, else the adapter's own."""
+        told = getattr(self.model.tolerance, quantity)
+        return own if told is None else float(told)
 
     def check_errors(self) -> None:
         """Ask for the errors that no one else fetches. Raises `InstrumentError` naming them."""

@@ -9,6 +9,9 @@ from magnon_lab.bench.errors import InstrumentError
 from magnon_lab.bench.roles import Found
 from magnon_lab.bench.schema import FieldRole
 
+SET_A = 1e-3
+"""Furthest that a set current reads back from what was sent, with six digits."""
+
 
 class KepcoFieldSource(Adapter[FieldRole]):
     """A Kepco BOP with BIT 4886, as a current source for a magnet.
@@ -25,6 +28,7 @@ class KepcoFieldSource(Adapter[FieldRole]):
         "output_enabled",
         "current",
     )
+    event_status = True
 
     def connect(self) -> Found:
         """See `Instrument`."""
@@ -104,7 +108,11 @@ class KepcoFieldSource(Adapter[FieldRole]):
         """See `FieldSource`."""
         with self.session as supply:
             self._require_current_mode(supply)
-            supply.current_setpoint = field_mt / self.config.mt_per_a
+            current_a = field_mt / self.config.mt_per_a
+            supply.current_setpoint = current_a
+            found_a = number(supply.current_setpoint, "current set point")
+        # A step that got lost would make the next one twice as fast.
+        self.verify("current set point", current_a, found_a, SET_A, "A")
 
     def field_set_mt(self) -> float:
         """See `FieldSource`."""

@@ -19,6 +19,7 @@ class PlainGenerator(Adapter[GeneratorRole]):
     """
 
     needs: ClassVar[tuple[str, ...]] = ("power", "frequency", "enable", "disable", "is_enabled")
+    event_status = True
 
     def connect(self) -> Found:
         """See `Instrument`."""
@@ -99,9 +100,11 @@ class PlainGenerator(Adapter[GeneratorRole]):
         self, tone: Tone, power_dbm: float | None, frequency_hz: float | None, grid_hz: float
     ) -> None:
         if frequency_hz is not None:
-            self.verify("frequency", frequency_hz, tone.frequency_hz, grid_hz, "Hz")
+            allowed_hz = self.tolerance("drive_frequency_hz", grid_hz)
+            self.verify("frequency", frequency_hz, tone.frequency_hz, allowed_hz, "Hz")
         if power_dbm is not None:
-            self.verify("power", power_dbm, tone.power_dbm, 0.011, "dBm")
+            allowed_db = self.tolerance("drive_power_dbm", 0.011)
+            self.verify("power", power_dbm, tone.power_dbm, allowed_db, "dBm")
 
     def _hazards(self) -> list[str]:
         if not self.config.require_preset_at_power_on:

@@ -30,6 +30,7 @@ class RohdeSchwarzAnalyser(Adapter[Role]):
         "continuous_sweep_enabled",
         "trace_mode",
     )
+    event_status = True
     sweep_s = 0.0
 
     def connect(self) -> Found:

@@ -31,11 +31,15 @@ from typing import Any
 from pymeasure.instruments import Instrument
 
 from drivers import validators
-from drivers.scpi import CheckedSCPIMixin
+from drivers.scpi import CheckedSCPIMixin, parse_error
+
+
+def _words(entry: str) -> dict[str, str]:
+    return dict(word.split("=", 1) for word in entry.split(",") if "=" in word)
 
 
 class SimulatedLaboratory(CheckedSCPIMixin, Instrument):
-    """Control a simulated laboratory: measurement number, clock, and what was damaged.
+    """Control a simulated laboratory: measurement number, clock, faults, and what was damaged.
 
     It has `now` and `sleep`, so that it can serve as the clock of drivers and benches.
 
@@ -88,18 +92,65 @@ class SimulatedLaboratory(CheckedSCPIMixin, Instrument):
     @property
     def harm(self) -> list[str]:
         """Get what would have damaged a real laboratory since it was opened (list of str)."""
-        reply = self.ask("LAB:HARM?").strip()
-        number_of_entries, *entries = next(csv.reader([reply], skipinitialspace=True)) or [reply]
-        harm = [entry for entry in entries if entry]
-        if validators.whole(number_of_entries) != len(harm):
+        return self._listed("LAB:HARM?")
+
+    def _listed(self, query: str) -> list[str]:
+        """Return the quoted entries of a reply that begins with their number."""
+        reply = self.ask(query).strip()
+        announced, *entries = next(csv.reader([reply], skipinitialspace=True)) or [reply]
+        named = [entry for entry in entries if entry]
+        if validators.whole(announced) != len(named):
             raise ConnectionError(
-                f"{self.name}: {number_of_entries} damages announced but {len(harm)} named"
+                f"{self.name}: {query} announced {announced} entries but named {len(named)}"
             )
-        return harm
+        return named
 
     def clear_harm(self) -> None:
         """Forget what would have been damaged."""
         self.write("LAB:HARM:CLE")
+
+    def add_fault(self, kind: str, role: str, **keys: Any) -> None:
+        """Let something go wrong with an instrument of the laboratory.
+
+        :param kind: What happens, for example ``"timeout"``, ``"cut"`` or ``"trip"``.
+        :param role: To which instrument, for example ``"analyser"``.
+        :param keys: When (``at``, ``probability``, ``count``, ``seed``, ``measurement``,
+            ``command``) and what further keys the kind has (``duration_s``, ...); all kinds and
+            keys stand at the head of ``sim_instruments.yaml``.
+        :raises ValueError: in the laboratory's words, if it does not know such a fault.
+        """
+        text = ",".join(
+            f"{key}={value}" for key, value in ({"kind": kind, "role": role} | keys).items()
+        )
+        if not text.isascii() or not text.isprintable() or '"' in text:
+            raise ValueError(f"{self.name}: no fault can be worded as {text!r}")
+        (reply,) = self.ask_joined("*CLS", f'LAB:FAUL:ADD "{text}"', "SYST:ERR?", replies=1)
+        code, message = parse_error(reply)
+        if code != 0:
+            raise ValueError(
+                f"{self.name} refuses {text!r}: {message.partition(';')[2] or message}"
+            )
+
+    def clear_faults(self) -> None:
+        """Disarm all faults, end those that last, and forget what happened."""
+        self.write("LAB:FAUL:CLE")
+
+    @property
+    def faults(self) -> list[dict[str, str]]:
+        """Get the faults that are armed (list of dict).
+
+        Each with its keys, its ``occasions`` so far, and how often it ``fired``.
+        """
+        return [_words(entry) for entry in self._listed("LAB:FAUL?")]
+
+    @property
+    def faults_happened(self) -> list[dict[str, str]]:
+        """Get what went wrong so far, oldest first (list of dict).
+
+        Each with the fault's keys, ``message`` (which one of the instrument's), ``number`` (of
+        the measurement; -1 while the laboratory counts by itself) and ``time_s``.
+        """
+        return [_words(entry) for entry in self._listed("LAB:FAUL:LOG?")]
 
     def now(self) -> float:
         """Return the laboratory's clock in s."""

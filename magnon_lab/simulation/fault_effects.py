@@ -251,7 +251,7 @@ class Happening(NamedTuple):
     def text(self) -> str:
         """Return the fault's own words and what is known about it."""
         number = -1 if self.measurement is None else self.measurement
-        return f"{self.fault},message={self.message},in={number},time_s={self.time_s:.6f}"
+        return f"{self.fault},message={self.message},number={number},time_s={self.time_s:.6f}"
 
 
 class FaultBoard:

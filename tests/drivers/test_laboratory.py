@@ -85,6 +85,72 @@ def test_commands():
         laboratory.clear_harm()
 
 
+ARMED = "kind=timeout,role=analyser,at=17,count=1,command=:TRAC?,duration_s=60.0"
+
+
+def test_a_fault_is_armed():
+    with expected_protocol(
+        SimulatedLaboratory,
+        [
+            (
+                '*CLS;LAB:FAUL:ADD "kind=timeout,role=analyser,at=17,command=:TRAC?";SYST:ERR?',
+                '0,"No error"',
+            ),
+            ("LAB:FAUL:CLE", None),
+        ],
+    ) as laboratory:
+        laboratory.add_fault("timeout", "analyser", at=17, command=":TRAC?")
+        laboratory.clear_faults()
+
+
+def test_a_fault_that_is_refused_is_told():
+    with (
+        expected_protocol(
+            SimulatedLaboratory,
+            [
+                (
+                    '*CLS;LAB:FAUL:ADD "kind=timeout,role=analyzer";SYST:ERR?',
+                    "-224,\"Illegal parameter value;role: 'analyzer'; allowed: analyser\"",
+                )
+            ],
+        ) as laboratory,
+        pytest.raises(ValueError, match="refuses 'kind=timeout,role=analyzer': role: 'analyzer'"),
+    ):
+        laboratory.add_fault("timeout", "analyzer")
+
+
+@pytest.mark.parametrize("command", ['MEAS"', "MEAS\n*RST", "MEAS\xb5"])
+def test_a_fault_that_cannot_be_said(command):
+    with (
+        expected_protocol(SimulatedLaboratory, []) as laboratory,
+        pytest.raises(ValueError, match="no fault can be worded"),
+    ):
+        laboratory.add_fault("timeout", "field", command=command)
+
+
+def test_faults_are_listed():
+    with expected_protocol(
+        SimulatedLaboratory,
+        [
+            ("LAB:FAUL?", f'2,"{ARMED},occasions=20,fired=1","kind=nan_trace,role=analyser"'),
+            ("LAB:FAUL:LOG?", f'1,"{ARMED},message=17,number=-1,time_s=1.250000"'),
+            ("LAB:FAUL:LOG?", "0"),
+            ("LAB:FAUL?", '2,"kind=nan_trace,role=analyser"'),
+        ],
+    ) as laboratory:
+        first, second = laboratory.faults
+        assert first["command"] == ":TRAC?"
+        assert (first["at"], first["occasions"], first["fired"]) == ("17", "20", "1")
+        assert second == {"kind": "nan_trace", "role": "analyser"}
+        (happened,) = laboratory.faults_happened
+        assert (happened["message"], happened["number"], happened["time_s"]) == (
+            "17", "-1", "1.250000",
+        )  # fmt: skip
+        assert laboratory.faults_happened == []
+        with pytest.raises(ConnectionError, match="announced 2 entries but named 1"):
+            _ = laboratory.faults
+
+
 def test_it_is_a_clock():
     with expected_protocol(
         SimulatedLaboratory,

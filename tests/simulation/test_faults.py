@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+import pyvisa
 
 from magnon_lab.simulation import DefinitionError, FaultError, Laboratory, shipped_definition
 from magnon_lab.simulation.faults import DRIFTING, KINDS, parse_fault
@@ -136,9 +137,29 @@ def test_by_command(talk: Talk) -> None:
     assert ask("LAB:FAUL?") == ('1,"kind=dropped,role=generator,at=2,count=1,occasions=3,fired=1"')
     count, text = ask("LAB:FAUL:LOG?").split(",", 1)
     assert count == "1"
-    assert text.startswith('"kind=dropped,role=generator,at=2,count=1,message=2,in=-1,time_s=')
+    assert text.startswith('"kind=dropped,role=generator,at=2,count=1,message=2,number=-1,time_s=')
     ask("LAB:FAUL:CLE")
     assert ask("LAB:FAUL?;FAUL:LOG?") == "0;0"
+
+
+def test_by_the_driver(bench: Any) -> None:
+    from drivers.magnonlab import SimulatedLaboratory
+
+    laboratory = SimulatedLaboratory(
+        bench.resource("laboratory"), **bench.driver_arguments("laboratory")
+    )
+    laboratory.add_fault("dropped", "generator", at=2, command=":OUTP?")
+    with pytest.raises(ValueError, match="refuses .*: role: 'oscilloscope'; allowed"):
+        laboratory.add_fault("dropped", "oscilloscope")
+    generator = bench.open("generator", timeout=200)
+    assert generator.query(":OUTP?") == "0"
+    with pytest.raises(pyvisa.VisaIOError):
+        generator.query(":OUTP?")
+    (armed,), (happened,) = laboratory.faults, laboratory.faults_happened
+    assert (armed["kind"], armed["occasions"], armed["fired"]) == ("dropped", "2", "1")
+    assert (happened["message"], happened["number"]) == ("2", "-1")
+    laboratory.clear_faults()
+    assert laboratory.faults == laboratory.faults_happened == []
 
 
 # When

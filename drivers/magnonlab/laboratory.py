@@ -124,7 +124,7 @@ class SimulatedLaboratory(CheckedSCPIMixin, Instrument):
         )
         if not text.isascii() or not text.isprintable() or '"' in text:
             raise ValueError(f"{self.name}: no fault can be worded as {text!r}")
-        (reply,) = self.ask_joined("*CLS", f'LAB:FAUL:ADD "{text}"', "SYST:ERR?", replies=1)
+        (reply,) = self.ask_joined("*CLS", f':LAB:FAUL:ADD "{text}"', ":SYST:ERR?", replies=1)
         code, message = parse_error(reply)
         if code != 0:
             raise ValueError(

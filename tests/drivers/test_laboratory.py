@@ -93,7 +93,7 @@ def test_a_fault_is_armed():
         SimulatedLaboratory,
         [
             (
-                '*CLS;LAB:FAUL:ADD "kind=timeout,role=analyser,at=17,command=:TRAC?";SYST:ERR?',
+                '*CLS;:LAB:FAUL:ADD "kind=timeout,role=analyser,at=17,command=:TRAC?";:SYST:ERR?',
                 '0,"No error"',
             ),
             ("LAB:FAUL:CLE", None),
@@ -109,7 +109,7 @@ def test_a_fault_that_is_refused_is_told():
             SimulatedLaboratory,
             [
                 (
-                    '*CLS;LAB:FAUL:ADD "kind=timeout,role=analyzer";SYST:ERR?',
+                    '*CLS;:LAB:FAUL:ADD "kind=timeout,role=analyzer";:SYST:ERR?',
                     "-224,\"Illegal parameter value;role: 'analyzer'; allowed: analyser\"",
                 )
             ],

@@ -149,7 +149,7 @@ def test_by_the_driver(bench: Any) -> None:
         bench.resource("laboratory"), **bench.driver_arguments("laboratory")
     )
     laboratory.add_fault("dropped", "generator", at=2, command=":OUTP?")
-    with pytest.raises(ValueError, match="refuses .*: role: 'oscilloscope'; allowed"):
+    with pytest.raises(ValueError, match=r"refuses .*: role: 'oscilloscope'; allowed"):
         laboratory.add_fault("dropped", "oscilloscope")
     generator = bench.open("generator", timeout=200)
     assert generator.query(":OUTP?") == "0"

@@ -12,7 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 from pymeasure.experiment import FloatParameter, IntegerParameter, Procedure
 
-from magnon_lab.bench import QUANTITIES, Bench, BenchError, Measurement
+from magnon_lab.bench import (
+    QUANTITIES,
+    Bench,
+    BenchError,
+    InstrumentError,
+    Measurement,
+    MeasurementFailedError,
+)
 from magnon_lab.runs import MeasurementBlock, RunError, RunFile
 from procedures.context import Context, CutShortError, Place
 
@@ -188,18 +195,28 @@ class RingProcedure(Procedure):
         """Measure one trace a row of `settings` (n, knobs).
 
         Without `numbers` (n,) they go on from the last. The result is not `complete` where an
-        abort came in between. Where the analyser is overdriven, the run pauses; if it then goes
-        on, the batch is measured anew. Raises `CutShortError` if it ends instead.
+        abort came in between. Where the analyser is overdriven, or every try at a measurement
+        failed, the run pauses (or fails, as the context's `on_error` says); if it then goes on, the
+        batch is measured anew. Raises `CutShortError` if it ends instead.
         """
         if numbers is None:
             numbers = self.measured + np.arange(len(settings))
         while True:
-            measurement = self.bench.measure(settings, knobs, numbers, should_stop=self.must_end)
-            if measurement.stopped != "overload":
-                self.measured += len(measurement.numbers)
-                return measurement
+            try:
+                measurement = self.bench.measure(
+                    settings, knobs, numbers, should_stop=self.must_end
+                )
+            except MeasurementFailedError as error:
+                if self.context.on_error == "fail":
+                    raise
+                measurement, why = error.taken, str(error)
+            else:
+                if measurement.stopped != "overload":
+                    self.measured += len(measurement.numbers)
+                    return measurement
+                why = _overload(measurement)
             self.run_file.record_measurements(self.block(measurement, purpose))
-            self.pause_on_error(_overload(measurement))
+            self.pause_on_error(why)
 
     def must_end(self) -> bool:
         """Return whether to end before the next measurement; beats, since one was made."""
@@ -256,9 +273,12 @@ class RingProcedure(Procedure):
         """Wait for an operator, the bench being in standby after an error that `message` tells.
 
         Then the bench is started again. Raises `CutShortError` if the run is to end instead: what
-        could not be measured once is not tried for a last evaluation.
+        could not be measured once is not tried for a last evaluation. Raises `InstrumentError` if
+        the context's `on_error` says that the run is to fail.
         """
         context = self.context
+        if context.on_error == "fail":
+            raise InstrumentError(message)
         self.run_file.event("pause", "outcome", message)
         if not (context.stop.is_set() or self.should_stop()):
             context.pause.set()
@@ -281,7 +301,8 @@ class RingProcedure(Procedure):
 
 
 def _overload(measurement: Measurement) -> str:
-    settings = dict(zip(measurement.knobs, measurement.requested[-1], strict=True))
+    row = measurement.requested[measurement.overloaded]
+    settings = dict(zip(measurement.knobs, row, strict=True))
     told = ", ".join(f"{name} = {value:.12g}" for name, value in settings.items())
     return (
         f"the analyser's input was overdriven at {told}: raise readout.input_attenuation_db "

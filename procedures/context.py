@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass, field
+from typing import Literal
 
 from magnon_lab.bench import Bench, BenchFile
 from magnon_lab.runs import RunFile, RunsFolder
@@ -20,8 +21,8 @@ class Context:
 
     `stop`: end after the current step. `pause`: wait after the current step until it is cleared;
     `paused` tells that the run waits. (An abort is PyMeasure's `should_stop`.) The procedure beats
-    `pulse` as it gets on. `guarded` tells that another process makes the bench safe if this one
-    ends.
+    `pulse` as it gets on. `on_error`: what comes of what cannot be measured after every try, or of
+    an overdriven analyser: a pause that waits for an operator, or the end of the run.
     """
 
     bench_file: BenchFile
@@ -32,7 +33,7 @@ class Context:
     pause: threading.Event = field(default_factory=threading.Event)
     paused: threading.Event = field(default_factory=threading.Event)
     pulse: Pulse = field(default_factory=Pulse)
-    guarded: bool = False
+    on_error: Literal["pause", "fail"] = "pause"
 
 
 @dataclass(frozen=True)

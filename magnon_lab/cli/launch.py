@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pymeasure.experiment import Procedure, Results
 
@@ -31,12 +31,13 @@ class Terms:
     """How a run is carried out, whatever it is.
 
     `watch` shows how it goes, `began` is called with the run file once there is one, `parent` is a
-    process without which the run must not go on.
+    process without which the run must not go on. `on_error`: see `Context`.
     """
 
     watch: Watch | None = None
     began: Callable[[RunFile], None] | None = None
     parent: int | None = None
+    on_error: Literal["pause", "fail"] = "pause"
 
 
 @dataclass
@@ -136,6 +137,7 @@ def carry_out(procedure: RingProcedure, begin: Callable[[], RunFile], terms: Ter
     """Open the bench, take the run file that `begin` gives, do the work, and say how it ended."""
     started = time.monotonic()
     context = procedure.context
+    context.on_error = terms.on_error
     bench_file = context.bench_file
     with contextlib.ExitStack() as stack:
         journal = _Journal(context)
@@ -150,7 +152,6 @@ def carry_out(procedure: RingProcedure, begin: Callable[[], RunFile], terms: Ter
                 guard_command=GUARD,
             )
             context.bench = stack.enter_context(bench)
-            context.guarded = bench.guarded
             context.pulse.listeners.append(bench.beat)
         run = context.run = begin()
         journal.catch_up()
@@ -248,7 +249,7 @@ def _stuck(context: Context) -> str:
     told = f"aborted; {last.phase} has not got on for {context.pulse.silent_s():.1f} s"
     if context.bench is None or last.phase == "compile":
         return f"{told}, so the process is ended"
-    if context.guarded:
+    if context.bench.guarded:
         return f"{told}, so the process is ended, and its guard makes the bench safe"
     return (
         f"{told}, so the process is ended. THE BENCH MAY STILL BE ON: no guard looks after it; "

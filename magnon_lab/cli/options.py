@@ -8,7 +8,7 @@ import logging
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 from rich.console import Console
@@ -30,6 +30,14 @@ RunArgument = Annotated[
 ]
 JsonOption = Annotated[
     bool, typer.Option("--json", help="For scripts: the last line is one JSON object.")
+]
+OnErrorOption = Annotated[
+    Literal["pause", "fail"],
+    typer.Option(
+        "--on-error",
+        help="When a measurement fails every try, or the analyser is overdriven: wait in standby "
+        "for resume or abort, or end the run as failed.",
+    ),
 ]
 DEFAULT_RUNS = Path("runs")
 

@@ -8,7 +8,14 @@ from typing import Annotated, Any
 
 import typer
 
-from magnon_lab.cli.options import DEFAULT_RUNS, BenchOption, JsonOption, RunsOption, told
+from magnon_lab.cli.options import (
+    DEFAULT_RUNS,
+    BenchOption,
+    JsonOption,
+    OnErrorOption,
+    RunsOption,
+    told,
+)
 from magnon_lab.cli.progress import end_with, progress_line, say_began
 
 
@@ -29,6 +36,7 @@ def run(
     ] = None,
     runs: RunsOption = DEFAULT_RUNS,
     bench: BenchOption = None,
+    on_error: OnErrorOption = "pause",
     as_json: JsonOption = False,
 ) -> None:
     """Run a procedure on the bench, record it, and leave the bench safe.
@@ -58,7 +66,7 @@ def run(
         use_compilation_cache()
         built = build_procedure(load_procedure(name), values)
         with progress_line(quiet=as_json) as watch:
-            terms = Terms(watch, say_began)
+            terms = Terms(watch, say_began, on_error=on_error)
             outcome = launch(built, name=name, bench_path=bench, runs_path=runs, terms=terms)
         end_with(outcome, as_json)
 

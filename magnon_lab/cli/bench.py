@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 from rich.table import Table
 
+from magnon_lab.cli import faults
 from magnon_lab.cli.options import BenchOption, JsonOption, err, out, print_json, told
 
 if TYPE_CHECKING:
     from magnon_lab.bench import Bench, BenchFile, StepOutcome
 
 app = typer.Typer(help="The laboratory by hand, under all limits.", no_args_is_help=True)
+app.command("fault")(faults.fault)
 
 
 @app.command("check")
@@ -185,6 +187,10 @@ def serve(
         Path | None,
         typer.Option("--write-bench", metavar="FILE", help="Write a bench file that points here."),
     ] = None,
+    wire_log: Annotated[
+        Path | None,
+        typer.Option("--wire-log", metavar="FILE", help="Write all that is said into this file."),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Serve the simulated laboratory on TCP sockets until SIGTERM or Ctrl-C.
@@ -202,11 +208,21 @@ def serve(
                 f"bench file {bench_file.path}: visa_library {bench_file.visa_library!r} names no "
                 "simulated laboratory (file.yaml@magnon) that could be served"
             )
+        if wire_log is not None:
+            try:
+                wire_log.write_text("", encoding="utf-8")
+            except OSError as error:
+                raise BadInputError(f"--wire-log {wire_log}: {error.strerror}") from error
+        from magnon_lab.cli.run import use_compilation_cache
         from magnon_lab.simulation import serve as start
 
+        use_compilation_cache()
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, _interrupt)
-        with contextlib.suppress(KeyboardInterrupt), start(library, host, 0, seed, pace) as server:
+        with (
+            contextlib.suppress(KeyboardInterrupt),
+            start(library, host, 0, seed, pace, wire_log) as server,
+        ):
             if write_bench is not None:
                 write_served_bench(bench_file, server.resources, write_bench)
             if as_json:

@@ -74,7 +74,7 @@ def plan(
     where the ring is not reset and what it remembers follows from the order.
     """
     given = np.arange(len(rows), dtype=np.int64)
-    if len(rows) < 2 or not model.reset_ring:
+    if len(rows) < 2 or not knobs or not model.reset_ring:
         return given
     slow = [knobs.index(name) for name in SLOWEST_FIRST if name in knobs]
     labels = given if groups is None else np.unique(groups, return_inverse=True)[1]

@@ -60,6 +60,6 @@ def ramp(
             raise InstrumentError(
                 f"the ramp to {target_mt:g} mT is out of time; the field stays near {field_mt:g} mT"
             )
+        clock.sleep(step_s)  # before it: whatever was set last has stood for a step by then
         source.step_to(field_mt)
-        clock.sleep(step_s)
     return True

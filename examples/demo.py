@@ -29,7 +29,7 @@ HERE = Path(__file__).resolve().parent
 TARGET = Path("demo")
 RUNS = TARGET / "runs"
 NO_RING = ("-p", "reservoir=none", "-p", "estimator=exact", "-p", "steps=3000", "-p", "budget=0")
-console = Console(highlight=False, soft_wrap=True)
+console = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 120)
 
 
 @dataclass(frozen=True)

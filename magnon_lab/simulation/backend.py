@@ -7,8 +7,6 @@ our own grammar, in bulk, with joined replies and binary data, and faults of a m
 """
 
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -131,8 +129,10 @@ class MagnonVisaLibrary(SimVisaLibrary):
     def write(self, session: Any, data: bytes) -> tuple[int, Any]:
         """Send bytes; the instrument acts on each complete message."""
         end = self.sessions[session].attrs.get(_Attribute.send_end_enabled, True)
-        with _told_as_visa():
+        try:
             self._link(session).write(bytes(data), bool(end))
+        except ConnectionLostError:
+            raise errors.VisaIOError(_Status.error_connection_lost) from None
         return len(data), self.handle_return_value(session, _Status.success)
 
     def read(self, session: Any, count: int) -> tuple[bytes, Any]:
@@ -142,8 +142,9 @@ class MagnonVisaLibrary(SimVisaLibrary):
         timeout_ms = attributes.get(_Attribute.timeout_value, _DEFAULT_TIMEOUT_MS)
         timeout_s = math.inf if timeout_ms == constants.VI_TMO_INFINITE else timeout_ms / 1000
         try:
-            with _told_as_visa():
-                data, stop = link.read(count, timeout_s, _terminator(attributes))
+            data, stop = link.read(count, timeout_s, _terminator(attributes))
+        except ConnectionLostError:
+            raise errors.VisaIOError(_Status.error_connection_lost) from None
         except ReadTimeoutError:
             self.handle_return_value(session, _Status.error_timeout)
             raise  # not reached: the line above raises
@@ -168,23 +169,16 @@ class MagnonVisaLibrary(SimVisaLibrary):
 
     def read_stb(self, session: Any) -> tuple[int, Any]:
         """Serial poll."""
-        with _told_as_visa():
+        try:
             value = self._link(session).status_byte()
+        except ConnectionLostError:
+            raise errors.VisaIOError(_Status.error_connection_lost) from None
         return value, self.handle_return_value(session, _Status.success)
 
     def assert_trigger(self, session: Any, protocol: Any) -> Any:
         """Group execute trigger: the same as `*TRG`."""
-        with _told_as_visa():
-            self._link(session).write(b"*TRG\n")
+        self.write(session, b"*TRG\n")
         return self.handle_return_value(session, _Status.success)
-
-
-@contextmanager
-def _told_as_visa() -> Iterator[None]:
-    try:
-        yield
-    except ConnectionLostError:
-        raise errors.VisaIOError(_Status.error_connection_lost) from None
 
 
 def _terminator(attributes: dict[Any, Any]) -> int | None:

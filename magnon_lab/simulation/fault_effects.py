@@ -67,7 +67,7 @@ class InstrumentFaults:
         self.happened: deque[Happening] = deque(maxlen=_REMEMBERED)
         self.hang: Hold | None = None
         self.outage: Hold | None = None
-        self._lasting: dict[str, tuple[Mapping[str, Any], float]] = {}
+        self.ongoing: dict[str, tuple[Mapping[str, Any], float]] = {}
         self._last_reply = b""
 
     def hung(self) -> bool:
@@ -82,12 +82,12 @@ class InstrumentFaults:
 
     def lasting(self, kind: str, option: str, otherwise: float) -> float:
         """Return an option of a fault that lasts, `otherwise` if there is no such fault."""
-        if not self._lasting:
+        if not self.ongoing:
             return otherwise
-        options, until_s = self._lasting.get(kind, ({}, -math.inf))
+        options, until_s = self.ongoing.get(kind, ({}, -math.inf))
         if self._instrument.clock.now() < until_s:
             return float(options.get(option, otherwise))
-        if self._lasting.pop(kind, None) and kind == "stuck":
+        if self.ongoing.pop(kind, None) and kind == "stuck":
             self._instrument.thaw()
         return otherwise
 
@@ -100,7 +100,7 @@ class InstrumentFaults:
     def mend(self) -> None:
         """End what does not survive a power cycle."""
         self.hang = None
-        self._lasting.clear()
+        self.ongoing.clear()
         self._instrument.thaw()
 
     # Messages
@@ -167,7 +167,7 @@ class InstrumentFaults:
         return True
 
     def _last(self, fault: Fault, duration_s: float) -> None:
-        self._lasting[fault.kind] = fault.options, self._instrument.clock.now() + duration_s
+        self.ongoing[fault.kind] = fault.options, self._instrument.clock.now() + duration_s
 
     def _lose(self, duration_s: float) -> None:
         """Lose connections; a bus that has none stays, and the instrument on it is silent."""

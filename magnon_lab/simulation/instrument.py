@@ -179,7 +179,9 @@ class SimulatedInstrument(StatusReporting):
         """Execute a message's steps as far as time allows; return whether it came to its end."""
         steps = job.program.steps
         while job.index < len(steps):
-            if self.blocked_until > self.clock.now() or self.faults.hung():
+            if self.blocked_until > self.clock.now():
+                return False
+            if self.faults.hang is not None and self.faults.hung():
                 return False
             step = steps[job.index]
             job.index += 1
@@ -201,7 +203,9 @@ class SimulatedInstrument(StatusReporting):
         data = b";".join(parts) + self.reply_end
         latency = self.definition.latency
         start = max(self.clock.now(), self.blocked_until)
-        bus_s = (latency.reply_s + len(data) * latency.byte_s) * self.slowness()
+        bus_s = latency.reply_s + len(data) * latency.byte_s
+        if self.faults.ongoing:
+            bus_s *= self.slowness()
         if self.faults.armed:
             self.faults.deliver(job, data, start + bus_s)
         else:
@@ -213,7 +217,8 @@ class SimulatedInstrument(StatusReporting):
 
     def write_s(self) -> float:
         """Return how long it takes in s to say something to the instrument."""
-        return self.definition.latency.write_s * self.slowness()
+        write_s = self.definition.latency.write_s
+        return write_s * self.slowness() if self.faults.ongoing else write_s
 
     def pending(self, client: Client) -> bool:
         """Return whether a reply to this client is still to come."""

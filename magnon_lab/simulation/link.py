@@ -207,7 +207,7 @@ class Link:
         if not self._replies:
             return False
         _, ready_s, _, hold = self._replies[0]
-        return ready_s <= self._clock.now() and self._clock.left(hold) <= 0
+        return ready_s <= self._clock.now() and (hold is None or self._clock.left(hold) <= 0)
 
     def _pass_on(self, timed_out: bool = False) -> None:
         if self._owner and (timed_out or not self._unread()):

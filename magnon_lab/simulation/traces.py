@@ -85,13 +85,12 @@ def encode(values: Array, form: str, length: int, swapped: bool) -> bytes:
     INT,32 counts thousandths of the unit (milli-dBm). What is not a number is 9.91E37 in text and
     the lowest integer, as SCPI-99 (volume 1, 7.2.1.5) has it, and IEEE's own in REAL.
     """
-    missing = np.isnan(values)
     if form == "ASC":
-        values = np.where(missing, 9.91e37, values.astype(float))
+        values = np.where(np.isnan(values), 9.91e37, values.astype(float))
         return ",".join(f"{v:.12E}" for v in values.tolist()).encode()
     order = "<" if swapped else ">"
     if form == "INT":
-        counts = np.where(missing, -(2.0**31), np.rint(values * 1000))
+        counts = np.where(np.isnan(values), -(2.0**31), np.rint(values * 1000))
         data: bytes = counts.astype(f"{order}i4").tobytes()
     else:
         data = values.astype(f"{order}f{length // 8}").tobytes()

@@ -52,9 +52,11 @@ class WireLog:
 
     def append(self, time_s: float, role: str, way: str, data: bytes) -> None:
         """Enter what passed."""
+        entries = self._entries
         entry = Entry(time_s, role, way, data[:_REPLY_BYTES] if way == ">" else data)
-        self.dropped += len(self._entries) == self._entries.maxlen
-        self._entries.append(entry)
+        if len(entries) == entries.maxlen:
+            self.dropped += 1
+        entries.append(entry)
         if self._file is not None:
             self._file.write(json.dumps([time_s, role, way, entry.text]) + "\n")
 

@@ -2,6 +2,7 @@
 
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -83,6 +84,27 @@ def test_a_fault_of_the_model_cuts_the_client_off_and_is_logged(
     with connect(server, "analyser") as connection:
         connection.sendall(b"*OPC?\n")
         assert lines(connection, 1) == [b"1\n"]
+
+
+def test_a_hung_instrument_in_real_pace(ring: Any) -> None:
+    """It is silent by the wall, others answer meanwhile, and the server can be closed."""
+    laboratory = Laboratory.from_file(shipped_definition(), pace="real", ring=ring)
+    laboratory.faults.add("kind=hang,role=generator,duration_s=3600")
+    with (
+        LaboratoryServer(laboratory) as server,
+        connect(server, "generator") as hung,
+        connect(server, "amplifier") as other,
+    ):
+        hung.sendall(b":OUTP?\n")
+        for _ in range(20):
+            other.sendall(b"OUTP? (@2)\n")
+            assert lines(other, 1) == [b"0\n"]
+        hung.settimeout(0.1)
+        with pytest.raises(TimeoutError):
+            hung.recv(10)
+        before = time.monotonic()
+        server.close()
+        assert time.monotonic() - before < 60
 
 
 def test_closing_ends_everything(ring: Any) -> None:

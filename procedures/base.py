@@ -160,6 +160,11 @@ class RingProcedure(Procedure):
         """Note the bench's clock, by which the run's time is told."""
         if self.uses_bench:
             self._began_s = self.bench.clock.now() - self._before_s
+            self.bench.on_reference = self._record_reference
+
+    def _record_reference(self, measurement: Measurement) -> None:
+        # Written at once: it belongs to no step, and its number never to another measurement.
+        self.run_file.record_measurements(self.block(measurement, "reference"))
 
     def shutdown(self) -> None:
         """Make the bench safe, whatever happened; raises nothing."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -26,6 +26,7 @@ from magnon_lab.bench.measuring import (
 )
 from magnon_lab.bench.planner import plan
 from magnon_lab.bench.quantities import Knob, unit_of
+from magnon_lab.bench.reference import References
 from magnon_lab.bench.stand import CheckLine, Journal, Stand, no_journal
 from magnon_lab.bench.steps import StepOutcome
 from magnon_lab.bench.switching import Switching
@@ -88,6 +89,9 @@ class Bench:
         self.stand = Stand(bench_file, journal)
         self._turner = Turner(self.stand)
         self._switching = Switching(self.stand, self._turner)
+        self._references = References(self.stand, self._turner)
+        self.on_reference: Callable[[Measurement], None] | None = None
+        """Called with each reference measurement (one row, numbered -1 - n before number n)."""
         self._held: dict[str, float] = {}
         self._number = 0
 
@@ -192,12 +196,15 @@ class Bench:
         """
         held = self.complete(hold or {})
         self.stand.limits.check(held, drive)
+        self.stand.limits.check(self._references.settings(held), drive)
         self.custody.require_guard()
         self._all_off = False
         self.started = False
         self._held = held
         try:
-            self.started = self._switching.start(held, drive, should_stop)
+            self.started = self._switching.start(
+                held, drive, should_stop
+            ) and self._references.warm_up(held, should_stop)
         finally:
             if not self.started:
                 self.safe()
@@ -361,7 +368,11 @@ class Bench:
         ]
 
     def _before(self, number: int) -> None:
-        """Do what is due before the measurement of a number."""
+        """Take the reference that is due before the measurement of a number."""
+        if self._references.due(number):
+            taken = self._references.take(number, self._held, never)
+            if self.on_reference is not None:
+                self.on_reference(taken)
 
     def _now(self) -> dict[str, float]:
         """Return what the instruments make now; a drive that is off has no power."""

@@ -287,6 +287,29 @@ class Tolerance(Strict):
     amplifier_voltage_v: NotNegative | None = None
 
 
+class WarmUp(Strict):
+    """A start that ends when the reference's strongest mode stands still."""
+
+    hz: Positive = Field(description="three references in a row agree within this")
+    every_s: Positive = Field(30.0, description="time from one to the next")
+    at_most_s: Positive = Field(3600.0, description="a ring that moves on beyond this is refused")
+
+
+class Reference(Hold):
+    """A measurement at settings that are always the same, before every so many others.
+
+    Quantities that it does not name are as they are held.
+    """
+
+    every: Annotated[int, Field(strict=True, ge=1)] = Field(description="measurements between two")
+    warm_up: WarmUp | None = None
+
+    def settings(self) -> dict[str, float]:
+        """Return the quantities that it names."""
+        values = {name: getattr(self, name) for name in Hold.model_fields}
+        return {name: value for name, value in values.items() if value is not None}
+
+
 class GuardBlock(Strict):
     """How the process that makes the bench safe when the run cannot goes about it."""
 
@@ -319,4 +342,5 @@ class BenchModel(Strict):
         2, description="how often a measurement is tried again after a fault"
     )
     tolerance: Tolerance = Tolerance()
+    reference: Reference | None = Field(None, description="tells drift apart from learning")
     guard: GuardBlock = GuardBlock(give_up_s=None, timeout_s=10.0, longest_pause_s=30.0)

@@ -65,6 +65,10 @@ class EvaluationRow:
     time: float = field(default_factory=time.time)
 
 
+REFERENCE = "reference"
+"""Purpose of measurements that are always the same and tell drift apart from learning."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class MeasurementBlock:
     """n ring measurements of one purpose.
@@ -91,12 +95,15 @@ class MeasurementBlock:
         """Return numbers, flags, bench times, requested, realised, traces (n, 0 if none).
 
         Contiguous, as they are stored. Raises ValueError, naming the array, for shapes that do
-        not fit together or numbers that are not unique and from 0 up.
+        not fit together or numbers that are not unique and from 0 up (references count from -1
+        down, apart from the others).
         """
         numbers = np.ascontiguousarray(self.numbers, dtype=np.int64)
         n, knobs = len(numbers), len(self.knobs)
-        if len(np.unique(numbers)) != n or (n and numbers.min() < 0):
-            raise ValueError("measurement numbers must be unique and from 0 up")
+        if len(np.unique(numbers)) != n or ((numbers < 0) != (self.purpose == REFERENCE)).any():
+            raise ValueError(
+                f"measurement numbers must be unique and from 0 up, or below 0 for {REFERENCE!r}"
+            )
         traces = np.empty((n, 0)) if self.traces_dbm is None else self.traces_dbm
         found = {
             "flags": np.ascontiguousarray(self.flags, dtype=np.int64),

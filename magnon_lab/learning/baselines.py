@@ -40,12 +40,15 @@ def ridge(
     if not state.calibrated:
         request = trainer.ask(state)
         state, _ = trainer.tell(state, request, answer(request))
-    features: dict[str, NDArray[np.float32]] = {}
+    features: dict[str, NDArray[np.float64]] = {}
     for split in ("train", "validation", "test"):
         measured = [answer(request) for request in trainer.evaluate_ask(state, split)]
         traces = np.concatenate([part.traces for part in measured])
         scaled = trainer.features.scaled(jnp.asarray(traces), state.scale)
-        features[split] = np.asarray(scaled).reshape(-1, trainer.problem.shots * scaled.shape[1])
+        # In float64: bands that never move make the normal equations nearly singular.
+        features[split] = np.asarray(scaled, np.float64).reshape(
+            len(traces) // trainer.problem.shots, -1
+        )
         state, _ = trainer.evaluate_tell(state, split, measured)
     task = trainer.task
     readouts = [

@@ -22,7 +22,9 @@ def make_estimator(name: str, **settings: Setting) -> Estimator:
 
     Settings (`names.ESTIMATORS`): what ("all", "pre", "inputs"), read ("loss", "trace"), directions
     ("rademacher", "gaussian", "orthogonal"), count N of directions a step, sides (1 or 2), size,
-    size_decay (exponent by which the size falls with the step). Raises `ValueError` that names
+    size_decay (exponent by which the size falls with the step), and, where all parameters move,
+    post_count (directions of the post-layer's own in each measured pass, 0: it moves together with
+    the pre-layer). Raises `ValueError` that names
     setting, value and what is allowed.
     """
     choice = check_settings("estimator", name, ESTIMATORS, settings)
@@ -49,4 +51,7 @@ def make_estimator(name: str, **settings: Setting) -> Estimator:
         raise ValueError(
             f"read: {values['read']!r} needs what: 'inputs'; moves of parameters are read as 'loss'"
         )
-    return WeightPerturbation(str(values["what"]), directions, count, sides, size, decay)
+    again = int(values.get("post_count", 0))
+    if again < 0 or (again and values["what"] != "all"):
+        raise ValueError(f"post_count: {again} is not 0 or, with what: 'all', a number from 1")
+    return WeightPerturbation(str(values["what"]), directions, count, sides, size, decay, again)

@@ -38,15 +38,15 @@ _PERTURBED: dict[str, Setting] = {
 ESTIMATORS: dict[str, Choice] = {
     "pgt": Choice(
         "perturbative gradient training: all parameters at random, forward passes only",
-        {**_PERTURBED, "what": "all", "size": 0.05},
+        {**_PERTURBED, "what": "all", "post_count": 0},
     ),
     "spsa": Choice(
         "simultaneous perturbation with Spall's shrinking size; pair it with the optimiser 'spall'",
-        {**_PERTURBED, "what": "all", "size": 0.1, "size_decay": 0.101},
+        {**_PERTURBED, "what": "all", "size_decay": 0.101, "post_count": 0},
     ),
     "pgt_pre": Choice(
         "the pre-layer's parameters at random; exact gradient in the post-layer",
-        {**_PERTURBED, "what": "pre", "size": 0.05},
+        {**_PERTURBED, "what": "pre"},
     ),
     "input": Choice(
         "the ring's inputs, each sample its own direction, one scalar loss read; "

@@ -68,7 +68,7 @@ class Trainer:
         bins: int = 32,
         batch_size: int = 32,
         seed: int = 0,
-        penalty: float = 10.0,
+        penalty: float = 3.0,
         calibration_measurements: int = 64,
         compare_exact: bool = False,
     ) -> None:

@@ -17,7 +17,6 @@ from magnon_lab.learning.estimator import (
     Problem,
     View,
     accuracy,
-    add,
     losses,
     overshoot,
     post_gradient,
@@ -29,8 +28,11 @@ from magnon_lab.learning.network import Network
 class WeightPerturbation:
     """Moves parameters at random and reads the loss (Abbott, Elo, Bozhko, arXiv 2506.04523).
 
-    `what` "all": every parameter, nothing but forward passes. "pre": the pre-layer's parameters;
-    the post-layer, which is digital, gets its exact gradient from the same traces.
+    `what` "all": every parameter, nothing but forward passes. A direction moves both layers at
+    once; with `post_count` the pre-layer moves by itself, and each measured pass is read again
+    with the post-layer, which is digital, moved along `post_count` directions of its own: forward
+    passes that cost no measurement. "pre": the pre-layer's parameters; the post-layer gets its
+    exact gradient from the same traces.
 
     A small move of the parameters moves the ring's inputs by less than an instrument's step. So
     inputs are dithered, with one dither for all passes of a sample: averaged over dithers the
@@ -45,6 +47,7 @@ class WeightPerturbation:
     sides: int = 2
     size: float = 0.05
     size_decay: float = 0.0
+    post_count: int = 0
 
     @property
     def loss_kind(self) -> str:
@@ -59,15 +62,20 @@ class WeightPerturbation:
         """A step is one request."""
         return 0
 
+    @property
+    def _joint(self) -> bool:
+        """Whether a direction moves both layers at once."""
+        return self.what == "all" and self.post_count == 0
+
     def _size(self, view: View) -> jax.Array:
         return self.size / (view.step + 1.0) ** self.size_decay
 
     def _passes(self, view: View) -> tuple[Any, jax.Array]:
         """Return the network of each pass, stacked, and the directions (count, parameters)."""
-        target = view.network if self.what == "all" else view.network.blocks[0]
+        target = view.network if self._joint else view.network.blocks[0]
         arrays, rest = eqx.partition(target, eqx.is_inexact_array)
         flat, unravel = ravel_pytree(arrays)
-        drawn = draw(self.directions, jax.random.split(view.key)[0], self.count, flat.size)
+        drawn = draw(self.directions, jax.random.split(view.key, 3)[0], self.count, flat.size)
         step = self._size(view) * drawn
         if self.sides == 2:
             moved = jnp.stack((flat + step, flat - step), axis=1).reshape(-1, flat.size)
@@ -77,7 +85,7 @@ class WeightPerturbation:
 
     def _raw(self, view: View, passes: Any) -> jax.Array:
         """Return the pre-layer's numbers (passes, batch, shots, knobs)."""
-        pre = passes.blocks[0] if self.what == "all" else passes
+        pre = passes.blocks[0] if self._joint else passes
         raw: jax.Array = eqx.filter_vmap(lambda one: jax.vmap(one)(view.x))(pre)
         return raw
 
@@ -85,7 +93,7 @@ class WeightPerturbation:
         """Return (batch x shots x passes, knobs); partners are neighbours, a base comes first."""
         passes, _ = self._passes(view)
         inputs = problem.encoding.clip(self._raw(view, passes))
-        uniform = jax.random.uniform(jax.random.split(view.key)[1], inputs.shape[1:])
+        uniform = jax.random.uniform(jax.random.split(view.key, 3)[1], inputs.shape[1:])
         inputs = problem.encoding.dither(inputs, uniform)
         return jnp.moveaxis(inputs, 0, 2).reshape(-1, problem.knobs)
 
@@ -99,11 +107,14 @@ class WeightPerturbation:
         by_pass = answer.features.reshape(batch, shots, -1, problem.bins)
         features = jnp.moveaxis(by_pass, 2, 0)
         realised = jnp.moveaxis(answer.inputs.reshape(batch, shots, -1, problem.knobs), 2, 0)
-        if self.what == "all":
+        of_post: Network | None = None
+        if self._joint:
             logits = eqx.filter_vmap(lambda post, one: jax.vmap(post)(one))(
                 passes.blocks[-1], features
             )
             each = losses(logits, jnp.broadcast_to(view.y, logits.shape[:-1]))
+        elif self.what == "all":
+            of_post, each, logits = self._read_again(view, features)
         else:
             of_post, each, logits = post_gradient(view.network, features, view.y)
         whole = each + problem.penalty * problem.encoding.overshoot(raw)
@@ -114,16 +125,10 @@ class WeightPerturbation:
         )
         along = changes / (self.sides * self._size(view))
         flat = along @ drawn / self.count
-        target = view.network if self.what == "all" else view.network.blocks[0]
-        arrays = eqx.filter(target, eqx.is_inexact_array)
-        gradient = ravel_pytree(arrays)[1](flat)
-        if self.what == "pre":
-            gradient = add(
-                eqx.tree_at(
-                    lambda net: net.blocks[0], jax.tree.map(jnp.zeros_like, of_post), gradient
-                ),
-                of_post,
-            )
+        target = view.network if self._joint else view.network.blocks[0]
+        gradient = ravel_pytree(eqx.filter(target, eqx.is_inexact_array))[1](flat)
+        if of_post is not None:
+            gradient = eqx.tree_at(lambda net: net.blocks[0], of_post, gradient)
         base = slice(None) if self.sides == 2 else slice(0, 1)
         report = Gradient(
             gradient,
@@ -134,6 +139,30 @@ class WeightPerturbation:
             self._size(view),
         )
         return view.state, report
+
+    def _read_again(self, view: View, features: jax.Array) -> tuple[Network, jax.Array, jax.Array]:
+        """Return the post-layer's gradient from forward passes alone; see `post_gradient`."""
+        post = view.network.blocks[-1]
+        arrays, rest = eqx.partition(post, eqx.is_inexact_array)
+        flat, unravel = ravel_pytree(arrays)
+        key = jax.random.split(view.key, 3)[2]
+        drawn = draw(self.directions, key, self.post_count, flat.size)
+
+        def read(parameters: jax.Array) -> tuple[jax.Array, jax.Array]:
+            moved = eqx.combine(unravel(parameters), rest)
+            logits = jax.vmap(jax.vmap(moved))(features)
+            return losses(logits, jnp.broadcast_to(view.y, logits.shape[:-1])), logits
+
+        def change(direction: jax.Array) -> jax.Array:
+            step = self._size(view) * direction
+            return jnp.mean(read(flat + step)[0] - read(flat - step)[0])
+
+        along = jax.vmap(change)(drawn) / (2.0 * self._size(view))
+        zeros = jax.tree.map(jnp.zeros_like, eqx.filter(view.network, eqx.is_inexact_array))
+        gradient: Network = eqx.tree_at(
+            lambda net: net.blocks[-1], zeros, unravel(along @ drawn / self.post_count)
+        )
+        return gradient, *read(flat)
 
     def _changes(self, passes: jax.Array) -> jax.Array:
         """Return plus less minus of each direction, or each partner less the base: (count, ...)."""

@@ -65,6 +65,7 @@ class Guard:
         self._lock = tuple(lock)
         self._journal = journal
         self._report: dict[str, Any] = {}
+        self._armed: dict[str, Any] = {}
         self._beat: dict[str, Any] = {"beat": "start", "due_s": None}
         self._process: subprocess.Popen[bytes] | None = None
         self._ready = threading.Event()  # stands, or cannot
@@ -82,13 +83,19 @@ class Guard:
         threading.Thread(target=self._look_after, name="guard", daemon=True).start()
 
     def require(self) -> None:
-        """Return when the guard stands. Raises `GuardLostError`."""
+        """Return when the guard stands, and has been told that outputs go on now.
+
+        Before, the end of the run would leave the bench as it was found. Raises `GuardLostError`.
+        """
         self._ready.wait(READY_S + 5)
         if not self._ready.is_set() or self._why:
             raise GuardLostError(
                 f"no guard stands that would switch the bench off if this process died: "
                 f"{self._why or 'it does not answer'}. Nothing is switched on without it"
             )
+        if not self._armed:
+            self._armed = {"armed": True}
+            self._say(self._armed)
 
     def beat(self, phase: str, deadline_s: float) -> None:
         """Tell that the run gets on, and when to expect the next beat. Raises `GuardLostError`."""
@@ -176,9 +183,8 @@ class Guard:
         )
         assert process.stdin is not None
         assert process.stdout is not None
-        told = [self._first, self._report, self._beat]
         try:
-            process.stdin.write(b"".join(json.dumps(message).encode() + b"\n" for message in told))
+            process.stdin.write(json.dumps(self._first).encode() + b"\n")
         except OSError as error:
             raise GuardLostError(f"{self.command} ended at once: {error}") from error
         answer = _line_within(process, READY_S)
@@ -195,6 +201,9 @@ class Guard:
             if before is not None and before.stdin is not None:
                 before.stdin.close()
             over = self._over
+        # What was told while it came to stand went to nobody.
+        for message in (self._report, self._armed, self._beat):
+            self._say(message)
         if over:
             self.release()
         return process

@@ -49,6 +49,7 @@ class Watch:
         self.phase = "start"
         self.due = math.inf  # of time.monotonic
         self.place: Path | None = None
+        self.armed = False  # outputs may be on
         self.released = False
         self.gone = False
         self._beats = 0
@@ -98,6 +99,7 @@ class Watch:
                 self.due = math.inf if due_s is None else time.monotonic() + due_s
             if "report" in told:
                 self.place = Path(told["report"])
+            self.armed = self.armed or "armed" in told
             self.released = self.released or "released" in told
 
 
@@ -117,7 +119,7 @@ def keep_guard(report: Report | None = None) -> int:
     os.write(1, STANDS)
     os.close(1)
     why = _why_to_act(watch, bench_file.model.guard.timeout_s)
-    if not why:
+    if not (why and watch.armed):
         return 0
     what = f"guard of {watch.place.name if watch.place else f'process {watch.parent}'}"
     with _telling(watch.place, report) as journal:
@@ -131,7 +133,7 @@ def _why_to_act(watch: Watch, timeout_s: float) -> str:
     asked_at = math.inf
     while True:
         beats = watch.listen(LOOK_S)
-        if watch.released:
+        if watch.released or (watch.gone and not watch.armed):
             return ""
         if watch.gone:
             return f"the run (process {watch.parent}) ended, or gave up, in phase {watch.phase!r}"

@@ -22,9 +22,9 @@ bench_file = BenchFile.load(sys.argv[1])
 with Bench(bench_file, what="run 3f2a") as bench:
     bench.start()
     bench.beat("measure", float(sys.argv[2]))
-    print(bench.custody.guard.pid, flush=True)
     if "deaf" in sys.argv:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    print(bench.custody.guard.pid, flush=True)
     if "gone" in sys.argv:
         while bench.custody.guard.pid:
             time.sleep(0.05)
@@ -233,6 +233,24 @@ def test_a_run_whose_guard_cannot_be_replaced_learns_it_with_its_next_beat(serve
             bench.measure([[-10.0, 4.465e9, 12.0]])
         assert not bench.started
     assert all(outcome.ok for outcome in bench.outcomes)
+
+
+def test_a_run_that_switched_nothing_on_leaves_the_bench_as_it_was_found(served, server) -> None:
+    code = """
+import os, sys
+from magnon_lab.bench import Bench, BenchFile
+bench = Bench(BenchFile.load(sys.argv[1])).__enter__()
+bench.custody.guard._ready.wait(30)
+print(bench.custody.guard.pid, flush=True)
+os._exit(1)
+"""
+    server.laboratory.instruments["attenuator"].values["attenuation"] = 30.0
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(served.path)], capture_output=True, text=True, check=False
+    )
+    assert gone_within(int(done.stdout), 5.0)
+    assert done.stderr == ""
+    assert server.laboratory.instruments["attenuator"].values["attenuation"] == 30.0
 
 
 def test_an_in_process_laboratory_needs_neither_guard_nor_lock(shipped) -> None:

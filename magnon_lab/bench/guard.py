@@ -60,6 +60,7 @@ class Guard:
         self._first = {
             "bench": bench_file.text,
             "path": str(bench_file.path.resolve()),
+            "run": os.getpid(),
             "lock": list(lock),
         }
         self._lock = tuple(lock)
@@ -183,8 +184,10 @@ class Guard:
         )
         assert process.stdin is not None
         assert process.stdout is not None
+        # All that is known goes with the first line: the run may die before this guard stands.
+        told = [self._first, self._report, self._armed, self._beat]
         try:
-            process.stdin.write(json.dumps(self._first).encode() + b"\n")
+            process.stdin.write(b"".join(json.dumps(message).encode() + b"\n" for message in told))
         except OSError as error:
             raise GuardLostError(f"{self.command} ended at once: {error}") from error
         answer = _line_within(process, READY_S)

@@ -42,7 +42,7 @@ class Watch:
 
     def __init__(self, pipe: int = 0) -> None:
         self._pipe = pipe
-        self._parent = os.getppid()
+        self.run = 0  # its process id
         self._rest = b""
         self._selector = selectors.DefaultSelector()
         self._selector.register(pipe, selectors.EVENT_READ)
@@ -53,11 +53,6 @@ class Watch:
         self.released = False
         self.gone = False
         self._beats = 0
-
-    @property
-    def parent(self) -> int:
-        """Process id of the run."""
-        return self._parent
 
     @property
     def overdue_s(self) -> float:
@@ -73,6 +68,7 @@ class Watch:
             self._rest += data
         line, _, self._rest = self._rest.partition(b"\n")
         told: dict[str, Any] = json.loads(line)
+        self.run = told["run"]
         return told
 
     def listen(self, seconds: float) -> int:
@@ -85,7 +81,7 @@ class Watch:
             self._rest += data
             self._take()
         # A forked child of the run may keep the pipe open beyond its end.
-        self.gone = self.gone or os.getppid() != self._parent
+        self.gone = self.gone or os.getppid() != self.run
         return self._beats - before
 
     def _take(self) -> None:
@@ -116,12 +112,13 @@ def keep_guard(report: Report | None = None) -> int:
     bench_file = BenchFile.parse(told["bench"], told["path"])
     Stand(bench_file)  # imports the drivers, so that nothing is left to go wrong later
     lock = BenchLock([role.resource for role in bench_file.model.roles.present().values()])
-    os.write(1, STANDS)
+    with contextlib.suppress(BrokenPipeError):  # the run may have died meanwhile
+        os.write(1, STANDS)
     os.close(1)
     why = _why_to_act(watch, bench_file.model.guard.timeout_s)
     if not (why and watch.armed):
         return 0
-    what = f"guard of {watch.place.name if watch.place else f'process {watch.parent}'}"
+    what = f"guard of {watch.place.name if watch.place else f'process {watch.run}'}"
     with _telling(watch.place, report) as journal:
         if told["lock"]:
             lock.adopt(told["lock"], what)
@@ -136,19 +133,19 @@ def _why_to_act(watch: Watch, timeout_s: float) -> str:
         if watch.released or (watch.gone and not watch.armed):
             return ""
         if watch.gone:
-            return f"the run (process {watch.parent}) ended, or gave up, in phase {watch.phase!r}"
+            return f"the run (process {watch.run}) ended, or gave up, in phase {watch.phase!r}"
         if beats:
             asked_at = math.inf  # it gets on again
         elif watch.overdue_s > timeout_s and asked_at == math.inf:
             _tell(f"the run is silent in phase {watch.phase!r}; asking it to end")
             with contextlib.suppress(ProcessLookupError):
-                os.kill(watch.parent, signal.SIGTERM)
+                os.kill(watch.run, signal.SIGTERM)
             asked_at = time.monotonic()
         elif time.monotonic() - asked_at > ASK_S:
             with contextlib.suppress(ProcessLookupError):
-                os.kill(watch.parent, signal.SIGKILL)
+                os.kill(watch.run, signal.SIGKILL)
             return (
-                f"the run (process {watch.parent}) hung in phase {watch.phase!r}, by "
+                f"the run (process {watch.run}) hung in phase {watch.phase!r}, by "
                 f"{watch.overdue_s:.1f} s beyond its deadline, and was ended"
             )
 

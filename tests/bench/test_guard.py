@@ -183,6 +183,14 @@ def _children(pid: int) -> list[int]:
     return found
 
 
+def test_a_run_that_dies_while_its_next_guard_starts_leaves_a_safe_bench(run, server) -> None:
+    one = run()
+    os.kill(one.guard, signal.SIGKILL)
+    assert waited(lambda: any(pid != one.guard for pid in _children(one.process.pid)), 2.0)
+    one.process.send_signal(signal.SIGKILL)  # before it stands
+    assert waited(lambda: is_safe(server), 5.0), outputs(server)
+
+
 def test_ctrl_c_in_the_terminal_passes_the_guard_by(run, server) -> None:
     one = run()
     os.kill(one.guard, signal.SIGINT)

@@ -1,0 +1,182 @@
+"""Kill a run on a served bench, again and again: is it safe, is anything lost, does it go on.
+
+A laboratory is served by another process. A training runs on it and is disturbed again and again,
+seeded: the run is killed (SIGKILL), its guard is killed, or an instrument's connection is cut.
+After a kill of the run the time until every output is off and the loop is open is taken, what the
+run file held before is compared with what it holds after, and the run is resumed. (The served
+laboratory's time is virtual, so the field's ramp takes none.)
+
+    python benchmarks/soak.py [--kills 20] [--seed 0] [--keep FOLDER]
+"""
+
+import argparse
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+
+import pyvisa
+
+from magnon_lab.runs import RunFile, RunsFolder
+
+GOAL_S = 5.0
+CLI = (sys.executable, "-m", "magnon_lab.cli")
+TRAINING = (
+    "task=spirals", "estimator=input", "batch_size=2", "shots=1", "calibration=4",
+    "budget=100000000",
+)  # fmt: skip
+
+
+class Laboratory:
+    """The served instruments, asked by sessions of our own."""
+
+    def __init__(self, resources: dict[str, str]) -> None:
+        self._manager = pyvisa.ResourceManager("@py")
+        self._resources = resources
+
+    def ask(self, role: str, message: str) -> str:
+        """Return what one instrument answers."""
+        with self._manager.open_resource(
+            self._resources[role], read_termination="\n", write_termination="\n"
+        ) as one:
+            return str(one.query(message)).strip()
+
+    def safe(self) -> bool:
+        """Return whether every output is off and the loop open."""
+        on = (("generator", ":OUTP?"), ("amplifier", "OUTP? (@2)"), ("field", "OUTP?"))
+        return float(self.ask("attenuator", "ATT?")) == 60.0 and all(
+            float(self.ask(role, question)) == 0 for role, question in on
+        )
+
+
+def waited(happened: Callable[[], object], seconds: float) -> float:
+    """Return after how many seconds it happened; raise `TimeoutError` if it did not."""
+    began = time.monotonic()
+    while not happened():
+        if time.monotonic() - began > seconds:
+            raise TimeoutError(f"not within {seconds:g} s")
+        time.sleep(0.02)
+    return time.monotonic() - began
+
+
+def guard_of(pid: int) -> int:
+    """Return the process id of a run's guard, 0 if there is none."""
+    for entry in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = entry.read_text().rpartition(")")[2].split()
+            command = (entry.parent / "cmdline").read_bytes()
+        except OSError:
+            continue
+        if int(fields[1]) == pid and b"magnon_lab.cli.guard" in command and fields[0] != "Z":
+            return int(entry.parent.name)
+    return 0
+
+
+class Soak:
+    """One run, disturbed and resumed."""
+
+    def __init__(self, folder: Path, bench: Path, laboratory: Laboratory) -> None:
+        self.folder, self.bench, self.laboratory = folder, bench, laboratory
+        self.log = (folder / "soak.log").open("ab")
+        self.process = self.start("run", "train", "--bench", str(bench), *self.parameters())
+        waited(lambda: RunsFolder(folder / "runs").list(), 120)
+        self.run: RunFile = RunsFolder(folder / "runs").find("latest")
+
+    @staticmethod
+    def parameters() -> list[str]:
+        """Return the words of a long training."""
+        return [word for one in TRAINING for word in ("-p", one)]
+
+    def start(self, *words: str) -> subprocess.Popen[bytes]:
+        """Start a command of ours on the runs of this soak."""
+        command = [*CLI, *words, "--runs", str(self.folder / "runs")]
+        return subprocess.Popen(command, stdout=self.log, stderr=self.log)
+
+    def steps(self) -> int:
+        """Return how many steps the run file holds."""
+        return len(self.run.steps()["step"])
+
+    def goes_on(self, more: int = 2) -> None:
+        """Wait until the run has made some more steps."""
+        until = self.steps() + more
+        waited(lambda: self.steps() >= until or self.process.poll() is not None, 120)
+        if self.process.poll() is not None:
+            raise RuntimeError(f"the run ended by itself with code {self.process.returncode}")
+
+    def kill_run(self) -> str:
+        """Kill the run; return what came of it. Raises for a bench that is not safe in time."""
+        steps, measured = self.steps(), sum(self.run.counts().values())
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait()
+        safe_s = waited(self.laboratory.safe, 60.0)
+        lost = max(0, steps - self.steps()) + max(0, measured - sum(self.run.counts().values()))
+        self.process = self.start("resume", self.run.id)
+        self.goes_on()
+        if lost or safe_s > GOAL_S:
+            raise RuntimeError(f"{lost} rows lost, safe after {safe_s:.2f} s")
+        return f"safe after {safe_s:.2f} s, 0 rows lost of {steps} steps, resumed"
+
+    def kill_guard(self) -> str:
+        """Kill the guard; the run must have another, and go on."""
+        guard = guard_of(self.process.pid)
+        os.kill(guard, signal.SIGKILL)
+        new_s = waited(lambda: guard_of(self.process.pid) not in (0, guard), 10.0)
+        self.goes_on()
+        return f"another started after {new_s:.2f} s, the run goes on"
+
+    def cut(self, role: str) -> str:
+        """Cut an instrument's connection; the run must open it anew, and go on."""
+        self.laboratory.ask("laboratory", f'LAB:FAUL:ADD "kind=cut,role={role},at=1";*OPC?')
+        self.goes_on()
+        return f"{role} opened anew, the run goes on"
+
+
+def main() -> int:
+    """Disturb, print, and tell by the exit code whether all went well."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--kills", type=int, default=20)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--keep", type=Path, help="folder for the runs, kept afterwards")
+    asked = parser.parse_args()
+    chance = random.Random(asked.seed)
+    with ExitStack() as stack:
+        folder = asked.keep or Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        folder.mkdir(parents=True, exist_ok=True)
+        bench = folder / "served.yaml"
+        server = subprocess.Popen(
+            [*CLI, "bench", "serve", "--json", "--write-bench", str(bench)],
+            stdout=subprocess.PIPE,
+        )
+        stack.callback(server.terminate)
+        assert server.stdout is not None
+        laboratory = Laboratory(json.loads(server.stdout.readline()))
+        soak = Soak(folder, bench, laboratory)
+        stack.callback(lambda: soak.process.kill())
+        soak.goes_on()
+        for number in range(1, asked.kills + 1):
+            time.sleep(chance.uniform(0.0, 1.5))
+            target = chance.choice(("run", "run", "guard", "connection"))
+            if target == "run":
+                told = soak.kill_run()
+            elif target == "guard":
+                told = soak.kill_guard()
+            else:
+                told = soak.cut(chance.choice(("analyser", "generator", "attenuator")))
+            print(f"{number:4} {target:10} {told}", flush=True)
+        soak.process.terminate()
+        code = soak.process.wait(60)
+        harm = laboratory.ask("laboratory", "LAB:HARM?")
+        good = laboratory.safe() and code == 4 and harm.startswith("0")
+        print(f"ended with code {code}, damage {harm}: {'all well' if good else 'NOT well'}")
+    return 0 if good else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

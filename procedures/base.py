@@ -76,6 +76,8 @@ class RingProcedure(Procedure):
     context: Context
     resumable: ClassVar[bool] = False
     """Whether a run that ended before its time can go on, see `resume_from`."""
+    reads_runs: ClassVar[bool] = False
+    """Whether other runs must be there before this one can be validated."""
     measured: int = 0
     """Ring measurements made so far."""
     ended_early: bool = False

@@ -35,6 +35,7 @@ class Evaluate(NetworkProcedure):
 
     DATA_COLUMNS: ClassVar[list[str]] = ["Step", "Loss", "Accuracy", "Ring measurements"]
 
+    reads_runs: ClassVar[bool] = True
     _values: dict[str, Any]
     _checkpoint: bytes
 

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from magnon_lab import __version__
-from magnon_lab.cli import bench, procedures, run, runs, steer
+from magnon_lab.cli import bench, procedures, queue, run, runs, steer, watch
 
 app = typer.Typer(
     name="magnon-lab",
@@ -20,7 +20,9 @@ app.command("pause")(steer.pause)
 app.command("stop")(steer.stop)
 app.command("abort")(steer.abort)
 app.command("resume")(steer.resume)
+app.command("watch")(watch.watch)
 app.add_typer(runs.app, name="runs")
+app.add_typer(queue.app, name="queue")
 app.add_typer(bench.app, name="bench")
 app.add_typer(procedures.app, name="procedures")
 

@@ -39,6 +39,18 @@ OnErrorOption = Annotated[
         "for resume or abort, or end the run as failed.",
     ),
 ]
+QueueEntryOption = Annotated[int | None, typer.Option("--queue-entry", hidden=True)]
+"""The entry of the queue that a run is made for."""
+WorkerOption = Annotated[int | None, typer.Option("--worker", hidden=True)]
+"""The process that works the queue off: without it the run must not go on."""
+ParameterOption = Annotated[
+    list[str] | None,
+    typer.Option("-p", "--parameter", metavar="NAME=VALUE", help="Set one parameter."),
+]
+ConfigOption = Annotated[
+    Path | None,
+    typer.Option("--config", metavar="FILE", help="YAML file of parameters; -p goes over it."),
+]
 DEFAULT_RUNS = Path("runs")
 
 WIDE = 160  # columns of tables that go into a file or a pipe

@@ -44,6 +44,20 @@ def read_assignments(assignments: Sequence[str]) -> dict[str, str]:
     return result
 
 
+def asked_for(
+    procedure: str | None, config: Path | None, assignments: Sequence[str]
+) -> tuple[str, dict[str, Any]]:
+    """Return which procedure is to be run, and with which values. Raises `BadInputError`."""
+    values: dict[str, Any] = read_configuration(config) if config is not None else {}
+    named = values.pop("procedure", None)
+    name = procedure or named
+    if name is None:
+        raise BadInputError("no procedure: name one, or give --config a file with `procedure: …`")
+    if procedure and named and procedure != named:
+        raise BadInputError(f"procedure {procedure!r} was asked for, but {config} is for {named!r}")
+    return name, values | read_assignments(assignments)
+
+
 def build_procedure(cls: type[Procedure], values: Mapping[str, Any]) -> Procedure:
     """Return an instance of `cls` with `values` set and checked.
 

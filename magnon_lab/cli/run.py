@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from magnon_lab.cli.options import (
     DEFAULT_RUNS,
     BenchOption,
+    ConfigOption,
     JsonOption,
     OnErrorOption,
+    ParameterOption,
+    QueueEntryOption,
     RunsOption,
+    WorkerOption,
     told,
 )
 from magnon_lab.cli.progress import end_with, progress_line, say_began
+
+if TYPE_CHECKING:
+    from magnon_lab.runs import RunFile
 
 
 def run(
@@ -26,17 +34,13 @@ def run(
             help="spectrum, gain_sweep, train, evaluate, or path/to/file.py[:Class] of your own."
         ),
     ] = None,
-    parameter: Annotated[
-        list[str] | None,
-        typer.Option("-p", "--parameter", metavar="NAME=VALUE", help="Set one parameter."),
-    ] = None,
-    config: Annotated[
-        Path | None,
-        typer.Option("--config", metavar="FILE", help="YAML file of parameters; -p goes over it."),
-    ] = None,
+    parameter: ParameterOption = None,
+    config: ConfigOption = None,
     runs: RunsOption = DEFAULT_RUNS,
     bench: BenchOption = None,
     on_error: OnErrorOption = "pause",
+    queue_entry: QueueEntryOption = None,
+    worker: WorkerOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Run a procedure on the bench, record it, and leave the bench safe.
@@ -46,29 +50,31 @@ def run(
     step, second: at once).
     """
     with told(as_json):
-        from magnon_lab.cli.errors import BadInputError
         from magnon_lab.cli.launch import Terms, launch
-        from magnon_lab.cli.parameters import build_procedure, read_assignments, read_configuration
+        from magnon_lab.cli.parameters import asked_for, build_procedure
         from procedures import load_procedure
 
-        values: dict[str, Any] = read_configuration(config) if config is not None else {}
-        named = values.pop("procedure", None)
-        name = procedure or named
-        if name is None:
-            raise BadInputError(
-                "no procedure: name one, or give --config a file with `procedure: …`"
-            )
-        if procedure and named and procedure != named:
-            raise BadInputError(
-                f"procedure {procedure!r} was asked for, but {config} is for {named!r}"
-            )
-        values |= read_assignments(parameter or [])
+        name, values = asked_for(procedure, config, parameter or [])
         use_compilation_cache()
         built = build_procedure(load_procedure(name), values)
         with progress_line(quiet=as_json) as watch:
-            terms = Terms(watch, say_began, on_error=on_error)
+            terms = Terms(watch, began_of(queue_entry, runs), worker, on_error)
             outcome = launch(built, name=name, bench_path=bench, runs_path=runs, terms=terms)
         end_with(outcome, as_json)
+
+
+def began_of(queue_entry: int | None, runs: Path) -> Callable[[RunFile], None]:
+    """Return what is to be done once there is a run: say so, here and in the queue it is from."""
+
+    def began(run: RunFile) -> None:
+        say_began(run)
+        if queue_entry is not None:
+            from magnon_lab.runs.queue import Queue
+
+            with Queue(runs) as queue:
+                queue.began(queue_entry, run.id)
+
+    return began
 
 
 def use_compilation_cache() -> None:

@@ -23,6 +23,10 @@ from magnon_lab.cli.options import (
 app = typer.Typer(help="What was run, and what came out of it.", no_args_is_help=True)
 
 
+#: Entries of the journal that `show --json` gives: ramps of a long run can make a million.
+NEWEST = 1000
+
+
 @app.command("list")
 def list_runs(runs: RunsOption = DEFAULT_RUNS, as_json: JsonOption = False) -> None:
     """List the runs of a folder, oldest first."""
@@ -68,7 +72,7 @@ def show(run: RunArgument, runs: RunsOption = DEFAULT_RUNS, as_json: JsonOption 
             }
             for one in found.evaluations()
         ]
-        events = found.events()
+        events = found.events(newest=NEWEST)
         if as_json:
             print_json(
                 info
@@ -124,6 +128,28 @@ def plot(
         found = RunsFolder(runs).find(run)
         path = run_png(found, output or found.folder / f"{found.id}.png")
         _tell_files(found.id, [path], as_json)
+
+
+@app.command("check")
+def check_run(
+    run: RunArgument, runs: RunsOption = DEFAULT_RUNS, as_json: JsonOption = False
+) -> None:
+    """Look through a whole run file: whether it is sound (else exit code 1), and what is in it."""
+    from magnon_lab.runs import RunsFolder
+    from magnon_lab.runs.check import check
+
+    with told(as_json):
+        findings = check(RunsFolder(runs).path_of(run))
+        sound = all(finding.ok for finding in findings)
+        if as_json:
+            print_json({"ok": sound, "findings": [finding._asdict() for finding in findings]})
+        else:
+            table = Table("part", "", "found", box=None)
+            for finding in findings:
+                table.add_row(finding.what, "ok" if finding.ok else "WRONG", finding.text)
+            out.print(table)
+        if not sound:
+            raise typer.Exit(1)
 
 
 @app.command("export")

@@ -12,13 +12,16 @@ from magnon_lab.cli.options import (
     DEFAULT_RUNS,
     BenchOption,
     JsonOption,
+    OnErrorOption,
+    QueueEntryOption,
     RunArgument,
     RunsOption,
+    WorkerOption,
     out,
     print_json,
     told,
 )
-from magnon_lab.cli.progress import end_with, progress_line, say_began
+from magnon_lab.cli.progress import end_with, progress_line
 
 if TYPE_CHECKING:
     from magnon_lab.runs import RunFile
@@ -50,6 +53,9 @@ def resume(
         bool,
         typer.Option("--accept-changed", help="Go on at a bench that is not as it was."),
     ] = False,
+    on_error: OnErrorOption = "pause",
+    queue_entry: QueueEntryOption = None,
+    worker: WorkerOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Go on with a run: one that waits in its process, or one that ended before its time.
@@ -60,7 +66,7 @@ def resume(
     with told(as_json):
         from magnon_lab.cli.launch import Terms
         from magnon_lab.cli.resuming import resume as go_on
-        from magnon_lab.cli.run import use_compilation_cache
+        from magnon_lab.cli.run import began_of, use_compilation_cache
         from magnon_lab.runs import RunsFolder
 
         found = RunsFolder(runs).find(run)
@@ -75,7 +81,7 @@ def resume(
                 runs_path=runs,
                 bench_path=bench,
                 accept_changed=accept_changed,
-                terms=Terms(watch, say_began),
+                terms=Terms(watch, began_of(queue_entry, runs), worker, on_error),
             )
         end_with(outcome, as_json)
 

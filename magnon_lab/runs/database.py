@@ -12,6 +12,7 @@ from typing import Any
 
 from magnon_lab.runs import schema
 from magnon_lab.runs.errors import RunError, told
+from magnon_lab.runs.schema import Schema
 
 #: How long to wait for another process that writes, in s.
 BUSY_TIMEOUT_S = 10.0
@@ -20,14 +21,15 @@ _MAGIC = b"SQLite format 3\x00"
 
 
 class Database:
-    """A run file opened for reading or for writing; may be used from several threads."""
+    """A file of a kind, opened for reading or for writing; may be used from several threads."""
 
-    def __init__(self, path: Path, *, write: bool) -> None:
+    def __init__(self, path: Path, *, write: bool, kind: Schema | None = None) -> None:
         self.path = path
         self.write = write
+        self._kind = kind or schema.RUN
         self._lock = threading.RLock()
         if not path.is_file():
-            raise RunError(f"{path} does not exist: there is no run file")
+            raise RunError(f"{path} does not exist: there is no {self._kind.what}")
         check_whole(path)
         with told(path):
             self._connection = _connect(path, "rw" if write else "ro")
@@ -38,12 +40,12 @@ class Database:
                 raise
 
     def _settle(self) -> None:
-        """Refuse what is no run file of ours, bring an older one up, set how to commit."""
-        version = schema.check_version(self._connection, self.path)
-        if version < schema.SCHEMA_VERSION:
+        """Refuse what is no file of ours, bring an older one up, set how to commit."""
+        version = self._kind.check_version(self._connection, self.path)
+        if version < self._kind.version:
             with closing(_connect(self.path, "rw")) as writer:
                 writer.execute("BEGIN IMMEDIATE")
-                schema.upgrade(writer, version)
+                self._kind.upgrade(writer, version)
                 writer.execute("COMMIT")
         if self.write:
             # FULL: a commit is on the disk when it returns, so an acknowledged step stays.
@@ -118,7 +120,7 @@ def _connect(path: Path, mode: str) -> sqlite3.Connection:
 
 
 def create(path: Path) -> sqlite3.Connection:
-    """Make a new run file at `path` with its tables and return the open connection.
+    """Make a new file at `path`, without tables, and return the open connection.
 
     Raises `RunError` where write-ahead logging does not work.
     """

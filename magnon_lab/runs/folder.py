@@ -109,19 +109,23 @@ class RunsFolder:
 
     def find(self, which: str | Path, write: bool = False) -> RunFile:
         """Open a run by "latest", its id, a part of the id that only it has, or its path."""
+        return RunFile.open(self.path_of(which), write)
+
+    def path_of(self, which: str | Path) -> Path:
+        """Return where a run is that `find` would open, also if it cannot be read."""
         if which == "latest":
             readable = [run for run in self.list() if run.status != "unreadable"]
             if not readable:
                 raise RunError(f"there are no runs in {self.path} yet")
-            return RunFile.open(readable[-1].folder, write)
+            return readable[-1].folder
         path = Path(which)
         if (self.path / path.name / FILE_NAME).exists() and path.name == str(which):
-            return RunFile.open(self.path / path.name, write)
+            return self.path / path.name
         if path.exists():
-            return RunFile.open(path, write)
+            return path
         matches = sorted(folder for folder in self._folders() if str(which) in folder.name)
         if len(matches) == 1:
-            return RunFile.open(matches[0], write)
+            return matches[0]
         if not matches:
             raise RunError(
                 f"no run {str(which)!r} in {self.path}: 'latest', an id, a unique part of an id "
@@ -137,7 +141,7 @@ def _write(path: Path, row: Mapping[str, Any]) -> None:
     """Make a run file with its tables and its first row."""
     with closing(database.create(path)) as connection:
         connection.execute("BEGIN IMMEDIATE")
-        schema.create_tables(connection)
+        schema.RUN.create_tables(connection)
         connection.execute(
             f"INSERT INTO run ({', '.join(row)}) VALUES ({', '.join('?' * len(row))})",
             tuple(row.values()),

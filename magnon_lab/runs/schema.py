@@ -1,18 +1,13 @@
-"""The tables of a run file, their version, and the way up from older ones."""
+"""The tables of our SQLite files, their version, and the way up from older ones."""
 
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from magnon_lab.runs.errors import RunError
-
-#: "MagL", which tells a run file from any other SQLite file (PRAGMA application_id).
-APPLICATION_ID = 0x4D61674C
-SCHEMA_VERSION = 1
-
-#: Script that leads from version n to n + 1, by n.
-UPGRADES: dict[int, str] = {}
 
 #: Nine rows with a 401-point trace fill a page of this size to 96 %, in bytes.
 PAGE_SIZE = 16384
@@ -61,36 +56,65 @@ CREATE TABLE control (
 """
 
 
-def create_tables(connection: sqlite3.Connection) -> None:
-    """Make an empty run file of an empty database."""
-    connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-    connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
-    for statement in TABLES.split(";\n"):
-        if statement.strip():
+QUEUE_TABLES = """
+CREATE TABLE entries (
+    entry INTEGER PRIMARY KEY, place INTEGER NOT NULL,
+    procedure TEXT NOT NULL, parameters TEXT NOT NULL, bench TEXT NOT NULL, folder TEXT NOT NULL,
+    on_failure TEXT, status TEXT NOT NULL, run TEXT, resume INTEGER NOT NULL,
+    exit_code INTEGER, message TEXT NOT NULL,
+    created REAL NOT NULL, started REAL, ended REAL, process TEXT
+) STRICT;
+"""
+
+
+@dataclass(frozen=True)
+class Schema:
+    """One kind of file: `what` it is called, what tells it from other SQLite files, its tables.
+
+    `application_id` is PRAGMA application_id. `upgrades` holds the script that leads from version n
+    to n + 1, by n.
+    """
+
+    what: str
+    application_id: int
+    version: int
+    tables: str
+    upgrades: Mapping[int, str] = field(default_factory=dict)
+
+    def create_tables(self, connection: sqlite3.Connection) -> None:
+        """Make an empty file of this kind of an empty database."""
+        connection.execute(f"PRAGMA application_id = {self.application_id}")
+        connection.execute(f"PRAGMA user_version = {self.version}")
+        for statement in _statements(self.tables):
             connection.execute(statement)
 
+    def check_version(self, connection: sqlite3.Connection, path: Path) -> int:
+        """Return the schema version of the file at `path`.
 
-def check_version(connection: sqlite3.Connection, path: Path) -> int:
-    """Return the schema version of the run file at `path`.
+        Raises `RunError` if it is of no such kind, or of a newer version.
+        """
+        (application,) = connection.execute("PRAGMA application_id").fetchone()
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        if application != self.application_id:
+            raise RunError(f"{path} is a database, but no {self.what} of Magnon Lab")
+        if version > self.version:
+            raise RunError(
+                f"{path} was written by a newer Magnon Lab (schema {version}, this one knows up to "
+                f"{self.version}): upgrade Magnon Lab to open it; it was left untouched"
+            )
+        return int(version)
 
-    Raises `RunError` if it is no run file, or one of a newer version.
-    """
-    (application,) = connection.execute("PRAGMA application_id").fetchone()
-    (version,) = connection.execute("PRAGMA user_version").fetchone()
-    if application != APPLICATION_ID:
-        raise RunError(f"{path} is a database, but no run file of Magnon Lab")
-    if version > SCHEMA_VERSION:
-        raise RunError(
-            f"{path} was written by a newer Magnon Lab (schema {version}, this one knows up to "
-            f"{SCHEMA_VERSION}): upgrade Magnon Lab to open it; it was left untouched"
-        )
-    return int(version)
-
-
-def upgrade(connection: sqlite3.Connection, version: int) -> None:
-    """Bring the tables from `version` to this one, inside the caller's transaction."""
-    for old in range(version, SCHEMA_VERSION):
-        for statement in UPGRADES[old].split(";\n"):
-            if statement.strip():
+    def upgrade(self, connection: sqlite3.Connection, version: int) -> None:
+        """Bring the tables from `version` to this one, inside the caller's transaction."""
+        for old in range(version, self.version):
+            for statement in _statements(self.upgrades[old]):
                 connection.execute(statement)
-    connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+        connection.execute(f"PRAGMA user_version = {self.version}")
+
+
+def _statements(script: str) -> list[str]:
+    return [statement for statement in script.split(";\n") if statement.strip()]
+
+
+RUN = Schema("run file", 0x4D61674C, 1, TABLES)  # "MagL"
+QUEUE = Schema("queue", 0x4D616751, 1, QUEUE_TABLES)  # "MagQ"

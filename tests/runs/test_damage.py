@@ -6,6 +6,7 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -90,7 +91,7 @@ def test_a_file_without_its_run(finished):
 @pytest.mark.parametrize("write", [False, True])
 def test_a_newer_file_is_refused_and_left_untouched(finished, write):
     connection = sqlite3.connect(finished)
-    connection.execute(f"PRAGMA user_version = {schema.SCHEMA_VERSION + 1}")
+    connection.execute(f"PRAGMA user_version = {schema.RUN.version + 1}")
     connection.close()
     before = finished.read_bytes()
     with pytest.raises(RunError, match=r"newer Magnon Lab \(schema 2, this one knows up to 1\)"):
@@ -99,15 +100,11 @@ def test_a_newer_file_is_refused_and_left_untouched(finished, write):
 
 
 def test_an_older_file_is_brought_up(finished, monkeypatch):
-    monkeypatch.setattr(schema, "SCHEMA_VERSION", 3)
-    monkeypatch.setattr(
-        schema,
-        "UPGRADES",
-        {
-            1: "ALTER TABLE run ADD COLUMN note TEXT NOT NULL DEFAULT 'none';\n",
-            2: "ALTER TABLE steps ADD COLUMN extra REAL;\nUPDATE run SET note = 'both';\n",
-        },
-    )
+    scripts = {
+        1: "ALTER TABLE run ADD COLUMN note TEXT NOT NULL DEFAULT 'none';\n",
+        2: "ALTER TABLE steps ADD COLUMN extra REAL;\nUPDATE run SET note = 'both';\n",
+    }
+    monkeypatch.setattr(schema, "RUN", replace(schema.RUN, version=3, upgrades=scripts))
     with RunFile.open(finished) as run:
         assert run._one("SELECT note FROM run") == ("both",)
         assert run.steps()["step"].tolist() == [0]
@@ -115,10 +112,8 @@ def test_an_older_file_is_brought_up(finished, monkeypatch):
 
 
 def test_an_upgrade_that_fails_changes_nothing(finished, monkeypatch):
-    monkeypatch.setattr(schema, "SCHEMA_VERSION", 2)
-    monkeypatch.setattr(
-        schema, "UPGRADES", {1: "ALTER TABLE run ADD COLUMN note TEXT;\nDROP TABLE nothing;\n"}
-    )
+    scripts = {1: "ALTER TABLE run ADD COLUMN note TEXT;\nDROP TABLE nothing;\n"}
+    monkeypatch.setattr(schema, "RUN", replace(schema.RUN, version=2, upgrades=scripts))
     with pytest.raises(RunError, match="cannot be used"):
         RunFile.open(finished)
     monkeypatch.undo()
@@ -197,11 +192,11 @@ def nothing_left(folder):
 
 
 def test_a_failed_creation_leaves_nothing_behind(runs, monkeypatch):
-    def fail(connection):
+    def fail(kind, connection):
         connection.execute("CREATE TABLE half (x)")
         raise sqlite3.OperationalError("out of luck")
 
-    monkeypatch.setattr(schema, "create_tables", fail)
+    monkeypatch.setattr(schema.Schema, "create_tables", fail)
     with pytest.raises(RunError, match="out of luck"):
         runs.create("train", {}, "", 0, True)
     assert nothing_left(runs.path)

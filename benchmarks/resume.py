@@ -46,10 +46,21 @@ def finish(process: subprocess.Popen[bytes]) -> None:
         raise RuntimeError(f"{process.args} ended with {process.returncode}: {stderr.decode()}")
 
 
-def kill_after(process: subprocess.Popen[bytes], runs: Path, step: int, chance: random.Random):
+def _working(pid: int, runs: Path, step: int) -> bool:
+    """Return whether this process works at the newest run and has come so far."""
+    found = RunsFolder(runs).list()
+    if not found or found[-1].steps < step or found[-1].status != "running":
+        return False
+    with RunFile.open(found[-1].folder) as run:
+        return bool(run.info()["process"]["pid"] == pid)
+
+
+def kill_after(
+    process: subprocess.Popen[bytes], runs: Path, step: int, chance: random.Random
+) -> None:
     """Kill a run's process in the middle of what follows step `step`."""
     until = time.monotonic() + LONGEST_S
-    while not (found := RunsFolder(runs).list()) or found[-1].steps < step:
+    while not _working(process.pid, runs, step):
         if process.poll() is not None or time.monotonic() > until:
             assert process.stderr is not None
             raise RuntimeError(f"no step {step}: {process.stderr.read().decode()}")

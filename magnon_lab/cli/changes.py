@@ -57,8 +57,8 @@ def _flat(value: Any, key: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def _reaching(key: str) -> bool:
-    first, *_, last = key.split(".")
-    return first in REACHING or (first == "roles" and last in REACHING_A_ROLE)
+    parts = key.split(".")
+    return parts[0] in REACHING or (parts[0] == "roles" and parts[-1] in REACHING_A_ROLE)
 
 
 def _told(values: Mapping[str, Any], key: str) -> str:

@@ -18,6 +18,8 @@ from magnon_lab.bench.benchfile import shipped_path
 from magnon_lab.cli.app import app
 from magnon_lab.cli.run import use_compilation_cache
 
+from .asking import training
+
 
 @dataclass
 class Told:
@@ -41,6 +43,12 @@ def _compiled_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     yield
     os.environ.clear()
     os.environ.update(kept)
+
+
+@pytest.fixture(scope="session")
+def train(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, ...]:
+    """Return the words of a short training."""
+    return training(tmp_path_factory.mktemp("data"))
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 import struct
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -19,6 +20,12 @@ BUSY_TIMEOUT_S = 10.0
 
 _MAGIC = b"SQLite format 3\x00"
 
+#: How often this process has which file (device and inode) open. POSIX locks of a process end when
+#: it closes any handle of a file, so a file with a connection is never opened by hand beside it:
+#: another process would take itself for the last one then, and delete the log in use.
+_open_files: Counter[tuple[int, int]] = Counter()
+_handles = threading.Lock()
+
 
 class Database:
     """A file of a kind, opened for reading or for writing; may be used from several threads."""
@@ -30,14 +37,14 @@ class Database:
         self._lock = threading.RLock()
         if not path.is_file():
             raise RunError(f"{path} does not exist: there is no {self._kind.what}")
-        check_whole(path)
-        with told(path):
-            self._connection = _connect(path, "rw" if write else "ro")
-            try:
+        with told(path), _handles:
+            self._connection, self._file = _open_whole(path, "rw" if write else "ro")
+        try:
+            with told(path):
                 self._settle()
-            except BaseException:
-                self._connection.close()
-                raise
+        except BaseException:
+            self.close()
+            raise
 
     def _settle(self) -> None:
         """Refuse what is no file of ours, bring an older one up, set how to commit."""
@@ -85,8 +92,13 @@ class Database:
 
     def close(self) -> None:
         """Close the connection; may be called twice."""
-        with self._lock:
+        with self._lock, _handles:
             self._connection.close()
+            file, self._file = self._file, None
+            if file is not None:
+                _open_files.subtract([file])
+                if not _open_files[file]:
+                    del _open_files[file]
 
 
 def _connect(path: Path, mode: str) -> sqlite3.Connection:
@@ -117,6 +129,17 @@ def _connect(path: Path, mode: str) -> sqlite3.Connection:
         if mode != "ro" or error.sqlite_errorcode & 0xFF not in place or has_log(path):
             raise
         return connect("mode=ro&immutable=1")
+
+
+def _open_whole(path: Path, mode: str) -> tuple[sqlite3.Connection, tuple[int, int] | None]:
+    """Open a file that is whole, and note that it is open; `_handles` is held."""
+    status = path.stat()
+    file = (status.st_dev, status.st_ino)
+    if not _open_files[file]:
+        check_whole(path)
+    connection = _connect(path, mode)
+    _open_files[file] += 1
+    return connection, file
 
 
 def create(path: Path) -> sqlite3.Connection:

@@ -6,15 +6,19 @@ import sqlite3
 import time
 from typing import Any
 
+#: Measurements from a number on; the reference before number n has number -1 - n.
+_FROM_ON = "(number >= ? OR number <= -1 - ?)"
+
 
 def rewind(
     connection: sqlite3.Connection, step: int, number: int, final: tuple[str, ...]
 ) -> dict[str, Any]:
     """Take away what came after step `step`, in the caller's transaction.
 
-    That is later steps, measurements from `number` on, later evaluations (of the splits `final`
-    also those at `step`), and requests that nobody took up any more. Counts are made anew. Returns
-    what was taken away: `steps`, `measurements` by purpose, `evaluations`, `requests`.
+    That is later steps, measurements from `number` on with their references, later evaluations (of
+    the splits `final` also those at `step`), and requests that nobody took up any more. Counts are
+    made anew. Returns what was taken away: `steps`, `measurements` by purpose, `evaluations`,
+    `requests`.
     """
     marks = ", ".join("?" * len(final))
     late = f"step > ? OR (step = ? AND split IN ({marks}))"
@@ -23,9 +27,9 @@ def rewind(
     found = connection.execute(f"SELECT {', '.join(columns)} FROM evaluations WHERE {late}", values)
     evaluations = [dict(zip(columns, row, strict=True)) for row in found.fetchall()]
     measured = connection.execute(
-        "SELECT purpose, count(*) FROM measurements JOIN kinds USING (kind) WHERE number >= ? "
-        "GROUP BY purpose",
-        (number,),
+        "SELECT purpose, count(*) FROM measurements JOIN kinds USING (kind) "
+        f"WHERE {_FROM_ON} GROUP BY purpose",
+        (number, number),
     ).fetchall()
     requests = connection.execute("SELECT kind, time FROM control WHERE taken IS NULL").fetchall()
     taken = {
@@ -35,7 +39,7 @@ def rewind(
         "requests": [{"kind": kind, "time": at} for kind, at in requests],
     }
     connection.execute(f"DELETE FROM evaluations WHERE {late}", values)
-    connection.execute("DELETE FROM measurements WHERE number >= ?", (number,))
+    connection.execute(f"DELETE FROM measurements WHERE {_FROM_ON}", (number, number))
     connection.execute("DELETE FROM checkpoints WHERE step > ?", (step,))
     connection.execute("DELETE FROM control WHERE taken IS NULL")
     connection.execute("DELETE FROM counts")

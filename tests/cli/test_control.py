@@ -12,12 +12,20 @@ from magnon_lab.runs import RunFile, RunsFolder
 from procedures.pulse import Pulse
 
 from .asking import ask_at, at_step, bystander, differences, wait_for
-from .conftest import Command
+from .conftest import Command, changed_bench
+
+
+@pytest.fixture(scope="module")
+def train(tmp_path_factory: pytest.TempPathFactory, train: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the words of a short training on a bench that takes references."""
+    folder = tmp_path_factory.mktemp("bench")
+    references = "\nreference: {every: 7, attenuation_db: 20.0}\n"
+    return (*train, "--bench", str(changed_bench(folder, lambda text: text + references)))
 
 
 @pytest.fixture(scope="module")
 def alone(tmp_path_factory: pytest.TempPathFactory, train: tuple[str, ...]) -> RunFile:
-    """A training that nobody disturbed."""
+    """A training that nobody disturbed, with reference measurements in between."""
     from typer.testing import CliRunner
 
     from magnon_lab.cli.app import app

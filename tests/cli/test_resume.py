@@ -56,7 +56,9 @@ def test_killed_at_random_steps_it_becomes_the_same_to_the_last_bit(
 def test_killed_on_a_served_bench_too(
     command: Command, served: Served, tmp_path: Path, train: Words
 ) -> None:
-    words = (*train, "--bench", served.bench)
+    bench = tmp_path / "with_references.yaml"
+    bench.write_text(served.bench.read_text() + "\nreference: {every: 7, attenuation_db: 20.0}\n")
+    words = (*train, "--bench", bench)
     alone = _alone(command, tmp_path / "alone", *words)
     run = benchmark.killed_and_resumed(tmp_path / "killed", words, [4], random.Random(5))
     assert differences(alone, run) == []

@@ -209,3 +209,28 @@ def test_a_full_disk_is_told_and_what_was_recorded_stays(run, make_block):
         StepRow(step=1, ring_measurements=500), measurements=make_block(5, 500, points=11)
     )
     assert run.steps()["step"].tolist() == [0, 1]
+
+
+LOOKER = """
+import contextlib, sqlite3, sys
+with contextlib.closing(sqlite3.connect(sys.argv[1])) as connection:
+    print(*connection.execute("SELECT count(*) FROM steps").fetchone())
+"""
+
+
+def look_from_elsewhere(run: RunFile) -> int:
+    """Open and close a run file as any tool would; return its steps."""
+    words = [sys.executable, "-c", LOOKER, str(run.folder / "run.sqlite")]
+    return int(subprocess.run(words, capture_output=True, text=True, check=True).stdout)
+
+
+def test_a_run_file_opened_twice_in_one_process_keeps_its_log(runs, run):
+    # A process that closes any handle of a file loses all its POSIX locks on it: whoever closes it
+    # elsewhere would then take itself for the last one, and delete the log beneath the writer.
+    with RunFile.open(run.folder) as viewer:
+        for step in range(3):
+            runs.list()
+            assert look_from_elsewhere(run) == step
+            run.record_step(StepRow(step=step, ring_measurements=0))
+            assert len(viewer.steps()["step"]) == step + 1
+        assert look_from_elsewhere(run) == 3

@@ -189,13 +189,12 @@ class Guard:
         try:
             process.stdin.write(b"".join(json.dumps(message).encode() + b"\n" for message in told))
         except OSError as error:
+            _end(process)
             raise GuardLostError(f"{self.command} ended at once: {error}") from error
         answer = _line_within(process, READY_S)
         process.stdout.close()
         if answer != STANDS:
-            process.kill()
-            process.stdin.close()
-            process.wait()
+            _end(process)
             told_text = answer.decode(errors="replace").strip() or "it ended without a word"
             raise GuardLostError(f"{' '.join(self.command)}: {told_text}")
         os.set_blocking(process.stdin.fileno(), False)
@@ -210,6 +209,16 @@ class Guard:
         if over:
             self.release()
         return process
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """End a guard that does not stand, and leave nothing of it."""
+    process.kill()
+    for pipe in (process.stdin, process.stdout):
+        if pipe is not None:
+            with contextlib.suppress(OSError):  # what was written to it goes nowhere
+                pipe.close()
+    process.wait()
 
 
 def _line_within(process: subprocess.Popen[bytes], seconds: float) -> bytes:

@@ -137,7 +137,7 @@ def test_a_run_that_hangs_is_ended_and_the_bench_made_safe(run, server) -> None:
 
 
 def test_a_stopped_run_hangs_too(run, server) -> None:
-    one = run(0.3)
+    one = run(3.0)  # long enough that it is stopped before it is ended, also on a busy machine
     one.process.send_signal(signal.SIGSTOP)
     assert one.process.wait(10.0) == -signal.SIGKILL
     assert waited(lambda: is_safe(server), 5.0), outputs(server)

@@ -19,6 +19,8 @@ def make_optimiser(
     choice = check_settings("optimiser", name, OPTIMISERS, settings)
     if not 0.0 < learning_rate < float("inf"):
         raise ValueError(f"learning_rate: {learning_rate} is not a positive number")
+    if decay_steps < 0:
+        raise ValueError(f"decay_steps: {decay_steps} is negative")
     values = {**choice.defaults, **settings}
     rate: float | optax.Schedule = learning_rate
     if name == "spall":

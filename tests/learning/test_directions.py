@@ -8,6 +8,8 @@ import pytest
 from magnon_lab.learning.directions import draw, draw_each, slopes
 from magnon_lab.learning.names import DIRECTIONS
 
+pytestmark = pytest.mark.usefixtures("quick_compile")
+
 
 @pytest.mark.parametrize("kind", DIRECTIONS)
 def test_the_second_moment_of_directions_is_the_identity(kind):

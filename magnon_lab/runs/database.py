@@ -23,7 +23,8 @@ _MAGIC = b"SQLite format 3\x00"
 #: How often this process has which file (device and inode) open. POSIX locks of a process end when
 #: it closes any handle of a file, so a file with a connection is never opened by hand beside it:
 #: another process would take itself for the last one then, and delete the log in use.
-_open_files: Counter[tuple[int, int]] = Counter()
+File = tuple[int, int]
+_open_files: Counter[File] = Counter()
 _handles = threading.Lock()
 
 
@@ -38,7 +39,9 @@ class Database:
         if not path.is_file():
             raise RunError(f"{path} does not exist: there is no {self._kind.what}")
         with told(path), _handles:
-            self._connection, self._file = _open_whole(path, "rw" if write else "ro")
+            self._connection, self._file = _open_whole(
+                path, "rw" if write else "ro", self._kind.what
+            )
         try:
             with told(path):
                 self._settle()
@@ -131,12 +134,14 @@ def _connect(path: Path, mode: str) -> sqlite3.Connection:
         return connect("mode=ro&immutable=1")
 
 
-def _open_whole(path: Path, mode: str) -> tuple[sqlite3.Connection, tuple[int, int] | None]:
+def _open_whole(
+    path: Path, mode: str, what: str
+) -> tuple[sqlite3.Connection, tuple[int, int] | None]:
     """Open a file that is whole, and note that it is open; `_handles` is held."""
     status = path.stat()
     file = (status.st_dev, status.st_ino)
     if not _open_files[file]:
-        check_whole(path)
+        check_whole(path, what)
     connection = _connect(path, mode)
     _open_files[file] += 1
     return connection, file
@@ -169,15 +174,15 @@ def has_log(path: Path) -> bool:
     return log.exists() and log.stat().st_size > 0
 
 
-def check_whole(path: Path) -> None:
+def check_whole(path: Path, what: str = "run file") -> None:
     """Refuse a file that is empty, no database, or shorter than its own header says."""
     with told(path), path.open("rb") as file:
         header = file.read(32)
         size = file.seek(0, 2)
     if not header:
-        raise RunError(f"{path} is empty: it is no run file, or was never written")
+        raise RunError(f"{path} is empty: it is no {what}, or was never written")
     if len(header) < 32 or not header.startswith(_MAGIC):
-        raise RunError(f"{path} is no run file of Magnon Lab")
+        raise RunError(f"{path} is no {what} of Magnon Lab")
     page_size, pages = struct.unpack(">16xH10xI", header)
     page_size = 65536 if page_size == 1 else page_size  # sqlite.org/fileformat.html, 1.3.2
     # While a log is there pages may be in it that are not in the file yet.

@@ -208,6 +208,34 @@ def test_a_folder_that_cannot_be_made(tmp_path):
         RunsFolder(tmp_path / "runs").create("train", {}, "", 0, True)
 
 
+CREATE = """
+import os, sys
+from magnon_lab.runs import RunError, RunsFolder
+if os.getuid() == 0:
+    os.setgid(65534)
+    os.setuid(65534)
+try:
+    RunsFolder(sys.argv[1]).create("train", {}, "", 0, True, versions={})
+except RunError as error:
+    print(error)
+"""
+
+
+def test_a_folder_that_may_not_be_written():
+    folder = Path(tempfile.mkdtemp())
+    try:
+        folder.chmod(0o555)
+        words = [sys.executable, "-c", CREATE, str(folder)]
+        done = subprocess.run(words, capture_output=True, text=True, check=True)
+    finally:
+        folder.chmod(0o755)
+        left = list(folder.iterdir())
+        shutil.rmtree(folder)
+    assert f"{folder}/" in done.stdout
+    assert "cannot be used: Permission denied" in done.stdout
+    assert left == []
+
+
 @pytest.mark.parametrize(
     ("arguments", "match"),
     [

@@ -137,7 +137,9 @@ def test_another_process_with_the_same_number_is_not_it(run):
     assert run.status == "interrupted"
 
 
-@pytest.mark.parametrize(("age", "status"), [(10, "running"), (1000, "interrupted")])
+@pytest.mark.parametrize(
+    ("age", "status"), [(10, "running"), (1000, "interrupted"), (-30, "running")]
+)
 def test_on_another_machine_the_heartbeat_decides(run, age, status):
     now = run.info()["heartbeat"]
     pretend(run, ("elsewhere", 1, 1), now - age)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from rich.console import Group
 from rich.live import Live
+from rich.padding import Padding
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
@@ -135,7 +136,7 @@ def _picture(run: RunFile, curves: Curves) -> Group:
         parts.append(Text("simulated bench", style="black on yellow"))
     done = part_done(info["configuration"], curves.last)
     if done is not None:
-        parts.append(ProgressBar(total=1.0, completed=done))
+        parts.append(Padding(ProgressBar(total=1.0, completed=done), 0))  # a line of its own
     lines = [f"{one.kind}: {one.message}" for one in run.events(newest=3)]
     return Group(*parts, table, Text("\n".join(lines), style="dim"))
 

@@ -25,6 +25,7 @@ from magnon_lab.cli.run import use_compilation_cache
 from magnon_lab.runs import RunFile, RunsFolder
 from magnon_lab.runs.check import check
 from magnon_lab.runs.plot import run_png
+from magnon_lab.runs.schema import PAGE_SIZE
 from procedures import load_procedure
 
 A_MEASUREMENT_S = 0.2
@@ -70,8 +71,8 @@ class Sampler(threading.Thread):
             while not self.over.wait(SAMPLES_S):
                 steps = viewer.steps(after=last)["step"]
                 last = int(steps[-1]) if len(steps) else last
-                size = (viewer.folder / "run.sqlite").stat().st_size
-                self.samples.append((last, memory_mb(), size))
+                (pages,) = viewer._database.row("PRAGMA page_count")  # with those in the log
+                self.samples.append((last, memory_mb(), pages * PAGE_SIZE))
 
 
 def train(folder: Path, hours: float, keep: int) -> tuple[RunFile, list[Sample]]:

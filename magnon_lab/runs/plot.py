@@ -78,7 +78,7 @@ def _learning(figure: Figure, run: RunReader, info: Mapping[str, Any], every: in
     """Draw loss above accuracy, both against ring measurements."""
     steps = run.steps(every=every)
     evaluations = run.evaluations()
-    measured = _measured_at(run, [evaluation.step for evaluation in evaluations])
+    measured = run.measured_at(evaluation.step for evaluation in evaluations)
     baselines = info["summary"].get("baselines", {})
     panels: NDArray[Any] = figure.subplots(2, 1, sharex=True)
     for axes, figure_of_merit, label in (
@@ -113,14 +113,6 @@ def _learning(figure: Figure, run: RunReader, info: Mapping[str, Any], every: in
     _log_if_wide(panels[0], steps["loss"])
     panels[1].set_ylim(0, 1.02)
     panels[1].set_xlabel("Ring measurements")
-
-
-def _measured_at(run: RunReader, wanted: list[int]) -> dict[int, float]:
-    """Return the ring measurements up to each step; before the first recorded step, 0."""
-    steps = run.steps()
-    where = np.searchsorted(steps["step"], wanted, side="right") - 1
-    counts = [float(steps["ring_measurements"][i]) if i >= 0 else 0.0 for i in where]
-    return dict(zip(wanted, counts, strict=True))
 
 
 def _log_if_wide(axes: Axes, values: NDArray[np.float64]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -144,6 +144,12 @@ class RunReader:
         if row is None:
             raise RunError(f"run {self.id} has no step {step}")
         return dict(json.loads(row[0]))
+
+    def measured_at(self, steps: Iterable[int]) -> dict[int, int]:
+        """Return the ring measurements up to each of `steps`, recorded or not; before any, 0."""
+        query = "SELECT ring_measurements FROM steps WHERE step <= ? ORDER BY step DESC LIMIT 1"
+        rows = {step: self._database.row(query, (step,)) for step in steps}
+        return {step: 0 if row is None else int(row[0]) for step, row in rows.items()}
 
     def evaluations(self) -> list[EvaluationRow]:
         """Return all evaluations in order of steps."""

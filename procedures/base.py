@@ -171,7 +171,8 @@ class RingProcedure(Procedure):
     def shutdown(self) -> None:
         """Make the bench safe, whatever happened; raises nothing."""
         if self.uses_bench:
-            self.context.pulse.beat("safe")
+            with contextlib.suppress(BenchError):  # nobody may listen any more
+                self.context.pulse.beat("safe")
             with contextlib.suppress(BenchError):
                 self._bench_time_s = self.bench_time_s()
             outcomes = self.bench.safe()

@@ -66,3 +66,17 @@ def test_a_plain_pymeasure_procedure_runs_unguarded(command: Command, tmp_path: 
     run = RunsFolder(tmp_path / "runs").find("latest")
     assert [event.kind for event in run.events()] == ["unguarded", "process"]
     assert run.csv_path.read_text().strip().splitlines()[-1] == "4"
+
+
+def test_the_commands_of_the_page_on_runs_exist(command: Command) -> None:
+    blocks = re.findall(r"```sh\n(.*?)```", (DOCS / "runs-and-queue.md").read_text(), re.S)
+    lines = [line.partition("#")[0].split() for block in blocks for line in block.splitlines()]
+    assert len(lines) > 15
+    for words in lines:
+        assert words[0] == "magnon-lab"
+        depth = 2 if words[1] in ("queue", "runs") else 1
+        told = command(*words[1 : 1 + depth], "--help")
+        assert told.code == 0, words
+        for word in words:
+            if word.startswith("--"):
+                assert word in told.stdout, (words, word)

@@ -105,8 +105,8 @@ class Control:
                 self.ask(request.kind)  # first of all: a full disk must not keep it from acting
                 self._run.take_up(request.id)
                 self._run.event("request", "outcome", f"{request.kind} taken up")
-        except RunError as error:
-            log.warning("requests cannot be taken up: %s", error)
+        except RunError as error:  # tried again at the next look
+            log.debug("requests cannot be taken up: %s", error)
 
     def _tell_signals(self) -> None:
         while self._signals:
@@ -127,7 +127,9 @@ class Control:
             self._signals.append(signal.Signals(number))
             self.ask("abort")
 
-        handlers = {signal.SIGINT: interrupt, signal.SIGTERM: abort, signal.SIGHUP: abort}
+        handlers = {signal.SIGINT: interrupt, signal.SIGTERM: abort}
+        if hasattr(signal, "SIGHUP"):
+            handlers[signal.SIGHUP] = abort
         before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
         try:
             yield

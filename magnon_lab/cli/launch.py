@@ -249,6 +249,8 @@ def _stuck(context: Context) -> str:
     told = f"aborted; {last.phase} has not got on for {context.pulse.silent_s():.1f} s"
     if context.bench is None or last.phase == "compile":
         return f"{told}, so the process is ended"
+    if context.bench_file.in_process:
+        return f"{told}, so the process is ended, and its simulated laboratory with it"
     if context.bench.guarded:
         return f"{told}, so the process is ended, and its guard makes the bench safe"
     return (

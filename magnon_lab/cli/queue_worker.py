@@ -182,7 +182,9 @@ class Worker:
                 with contextlib.suppress(ProcessLookupError):
                     self._child.send_signal(number)
 
-        numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+        numbers = [signal.SIGINT, signal.SIGTERM]
+        if hasattr(signal, "SIGHUP"):
+            numbers.append(signal.SIGHUP)
         before = {number: signal.signal(number, hand_on) for number in numbers}
         try:
             yield

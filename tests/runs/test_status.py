@@ -131,6 +131,13 @@ def test_a_dead_process_leaves_an_interrupted_run(run):
     assert run.status == run.info()["status"] == run.summary().status == "interrupted"
 
 
+def test_a_run_whose_process_died_before_it_began_is_interrupted(queued, runs):
+    pretend(queued, Process.this()._replace(started=-1))
+    assert queued.status == runs.list()[0].status == "interrupted"
+    with pytest.raises(RunError, match="is interrupted: there is nobody to stop it"):
+        queued.request("stop")
+
+
 def test_another_process_with_the_same_number_is_not_it(run):
     this = Process.this()
     pretend(run, this._replace(started=(this.started or 0) + 1))

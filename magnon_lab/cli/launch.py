@@ -139,7 +139,7 @@ def carry_out(procedure: RingProcedure, begin: Callable[[], RunFile], terms: Ter
     context = procedure.context
     context.on_error = terms.on_error
     bench_file = context.bench_file
-    with contextlib.ExitStack() as stack:
+    with contextlib.ExitStack() as listening, contextlib.ExitStack() as stack:
         journal = _Journal(context)
         if procedure.uses_bench:
             # Left as it was found, until there is a run that could have changed it.
@@ -162,10 +162,12 @@ def carry_out(procedure: RingProcedure, begin: Callable[[], RunFile], terms: Ter
             run.set_frequencies(context.bench.frequencies_hz)
         worker = RunWorker(_results(procedure, run))
         control = Control(run, worker.stop, context, terms.parent)
+        listening.enter_context(control.signals())  # until the bench is safe and all is recorded
         _work(run, worker, control, terms, str(bench_file.path.resolve()))
         if worker.stuck:
             stack.pop_all()  # its sessions are in the hands of the thread that is stuck
-    return _conclude(procedure, run, worker, control, time.monotonic() - started)
+        stack.close()
+        return _conclude(procedure, run, worker, control, time.monotonic() - started)
 
 
 def _results(procedure: RingProcedure, run: RunFile) -> Results:
@@ -196,8 +198,9 @@ def _launch_foreign(procedure: Procedure, name: str, runs: RunsFolder, terms: Te
     )
     worker = RunWorker(Results(procedure, str(run.csv_path)))
     control = Control(run, worker.stop, None, terms.parent)
-    _work(run, worker, control, terms, "")
-    return _conclude(procedure, run, worker, control, time.monotonic() - started)
+    with control.signals():
+        _work(run, worker, control, terms, "")
+        return _conclude(procedure, run, worker, control, time.monotonic() - started)
 
 
 def _work(run: RunFile, worker: RunWorker, control: Control, terms: Terms, bench_path: str) -> None:

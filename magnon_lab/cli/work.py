@@ -71,14 +71,13 @@ def work(worker: RunWorker, run: RunFile, control: Control, watch: Watch | None)
     """
     worker.start()
     try:
-        with control.signals():
-            while worker.is_alive() and not worker.stuck:
-                worker.take_messages(TURN_S)
-                control.look()
-                worker.stuck = worker.is_alive() and control.stuck
-                _beat(run)
-                if watch is not None and not _shown(watch, worker, control.waits):
-                    watch = None
+        while worker.is_alive() and not worker.stuck:
+            worker.take_messages(TURN_S)
+            control.look()
+            worker.stuck = worker.is_alive() and control.stuck
+            _beat(run)
+            if watch is not None and not _shown(watch, worker, control.waits):
+                watch = None
     finally:
         if not worker.stuck:
             worker.stop()

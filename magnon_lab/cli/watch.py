@@ -134,7 +134,7 @@ def _picture(run: RunFile, curves: Curves) -> Group:
     parts: list[Any] = [Text(head, style="bold")]
     if info["simulated"]:
         parts.append(Text("simulated bench", style="black on yellow"))
-    done = part_done(info["configuration"], curves.last)
+    done = run.part_done()
     if done is not None:
         parts.append(Padding(ProgressBar(total=1.0, completed=done), 0))  # a line of its own
     lines = [f"{one.kind}: {one.message}" for one in run.events(newest=3)]
@@ -152,16 +152,6 @@ def _figures(run: RunFile, curves: Curves) -> str:
         if math.isfinite(value):
             words.append(f"{label} {value:.4g}")
     return "  ".join(words)
-
-
-def part_done(configuration: dict[str, Any], last: dict[str, Any]) -> float | None:
-    """Return which part (0..1) of its steps or its budget a training has used, None if unknown."""
-    parts = [
-        last[of] / configuration[whole]
-        for whole, of in (("steps", "step"), ("budget", "ring_measurements"))
-        if last and configuration.get(whole)
-    ]
-    return min(1.0, max(parts)) if parts else None
 
 
 def sparkline(values: Sequence[float], width: int) -> str:

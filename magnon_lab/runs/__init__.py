@@ -3,6 +3,7 @@
 from magnon_lab.runs.errors import RunError
 from magnon_lab.runs.folder import RunsFolder
 from magnon_lab.runs.records import (
+    Annotations,
     EvaluationRow,
     Event,
     MeasurementBlock,
@@ -13,6 +14,7 @@ from magnon_lab.runs.records import (
 from magnon_lab.runs.runfile import RunFile
 
 __all__ = [
+    "Annotations",
     "EvaluationRow",
     "Event",
     "MeasurementBlock",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from magnon_lab.runs import status
 from magnon_lab.runs.database import Database
 from magnon_lab.runs.errors import RunError
 from magnon_lab.runs.provenance import Process
-from magnon_lab.runs.records import EvaluationRow, Event, Request, RunSummary
+from magnon_lab.runs.records import Annotations, EvaluationRow, Event, Request, RunSummary
 from magnon_lab.runs.schema import PHASES
 
 FILE_NAME = "run.sqlite"
@@ -284,18 +284,36 @@ class RunReader:
         return self._requests("WHERE taken IS NULL ")
 
     def _requests(self, which: str) -> list[Request]:
-        query = f"SELECT request, kind, time, taken FROM control {which}ORDER BY request"
-        return [Request(*row) for row in self._database.rows(query)]
+        query = f"SELECT request, kind, time, taken, data FROM control {which}ORDER BY request"
+        return [Request(*row[:-1], json.loads(row[-1])) for row in self._database.rows(query)]
+
+    def annotations(self) -> Annotations:
+        """Return the tags and the note that people gave this run."""
+        found = dict(self._database.rows("SELECT name, value FROM annotations"))
+        return Annotations(tuple(json.loads(found.get("tags", "[]"))), found.get("note", ""))
+
+    def part_done(self) -> float | None:
+        """Return which part (0..1) of its steps or its budget is used, None if that is unknown."""
+        (configuration,) = self._one("SELECT configuration FROM run")
+        last = self._last_step("step", "ring_measurements")
+        return _part_done(json.loads(configuration), *last) if last else None
+
+    def _last_step(self, *columns: str) -> tuple[Any, ...] | None:
+        return self._database.row(
+            f"SELECT {', '.join(columns)} FROM steps ORDER BY step DESC LIMIT 1"
+        )
 
     def summary(self) -> RunSummary:
         """Return what a list of runs shows."""
-        procedure, simulated, created, ended, message = self._one(
-            "SELECT procedure, simulated, created, ended, message FROM run"
+        procedure, simulated, created, ended, message, text = self._one(
+            "SELECT procedure, simulated, created, ended, message, configuration FROM run"
         )
-        (steps,) = self._one("SELECT count(*) FROM steps")
+        configuration = json.loads(text)
+        # Without a gap between them, and a million are not counted in a blink.
+        (steps,) = self._one("SELECT coalesce(max(step) - min(step) + 1, 0) FROM steps")
         (measured,) = self._one("SELECT coalesce(sum(measured), 0) FROM counts")
-        last = self._database.row("SELECT loss, accuracy FROM steps ORDER BY step DESC LIMIT 1")
-        loss, accuracy = last or (None, None)
+        last = self._last_step("loss", "accuracy", "step", "ring_measurements")
+        loss, accuracy, *used = last or (None, None)
         return RunSummary(
             id=self.id,
             folder=self.folder,
@@ -309,11 +327,23 @@ class RunReader:
             loss=_known(loss),
             accuracy=_known(accuracy),
             message=message,
+            part_done=_part_done(configuration, *used) if used else None,
+            configuration=configuration,
+            annotations=self.annotations(),
         )
 
     def close(self) -> None:
         """Close the file."""
         self._database.close()
+
+
+def _part_done(configuration: Mapping[str, Any], step: int, measured: int) -> float | None:
+    parts = [
+        used / configuration[whole]
+        for whole, used in (("steps", step), ("budget", measured))
+        if configuration.get(whole)
+    ]
+    return min(1.0, max(parts)) if parts else None
 
 
 def _known(value: float | None) -> float:

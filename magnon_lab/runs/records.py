@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -143,18 +144,30 @@ class Event(NamedTuple):
 
 
 class Request(NamedTuple):
-    """What someone asked of a run; `taken` is when it was taken up, None before."""
+    """What someone asked of a run; `taken` is when it was taken up, None before.
+
+    `data`: what a request says beside its kind.
+    """
 
     id: int
     kind: str
     time: float
     taken: float | None
+    data: dict[str, Any]
+
+
+class Annotations(NamedTuple):
+    """What people wrote on a run."""
+
+    tags: tuple[str, ...] = ()
+    note: str = ""
 
 
 class RunSummary(NamedTuple):
     """A line in a list of runs; times in seconds since 1970.
 
-    status "unreadable": `message` says why.
+    status "unreadable": `message` says why. `part_done`: of what was asked for (0..1), None where
+    that is unknown. `configuration`: the parameters.
     """
 
     id: str
@@ -169,3 +182,6 @@ class RunSummary(NamedTuple):
     loss: float
     accuracy: float
     message: str
+    part_done: float | None = None
+    configuration: Mapping[str, Any] = MappingProxyType({})
+    annotations: Annotations = Annotations()

@@ -274,10 +274,11 @@ class RunFile(RunReader):
 
     # Requests of operators
 
-    def request(self, kind: str) -> int:
-        """Ask the run to pause, resume, stop or abort; returns the request's id.
+    def request(self, kind: str, data: Mapping[str, Any] | None = None) -> int:
+        """Ask the run to pause, resume, stop or abort, or to set by hand; returns the request's id.
 
-        Works on a run opened for reading: the request is a transaction of its own.
+        data: for "set" the quantities by name. Works on a run opened for reading: the request is a
+        transaction of its own.
         """
         if kind not in REQUESTS:
             raise RunError(f"run {self.id} knows no request {kind!r}: {', '.join(REQUESTS)}")
@@ -285,9 +286,22 @@ class RunFile(RunReader):
             raise RunError(f"run {self.id} is {now}: there is nobody to {kind} it")
         with self._adding() as connection:
             cursor = connection.execute(
-                "INSERT INTO control (kind, time) VALUES (?, ?)", (kind, time.time())
+                "INSERT INTO control (kind, time, data) VALUES (?, ?, ?)",
+                (kind, time.time(), encode("data of a request", dict(data or {}))),
             )
             return int(cursor.lastrowid or 0)
+
+    def annotate(self, tags: Iterable[str] | None = None, note: str | None = None) -> None:
+        """Give the run tags, or a note, in place of those that it has; works in any state of it."""
+        given = {
+            "tags": None if tags is None else encode("tags", list(dict.fromkeys(tags))),
+            "note": note,
+        }
+        with self._adding() as connection:
+            connection.executemany(
+                "INSERT OR REPLACE INTO annotations VALUES (?, ?, ?)",
+                [(name, value, time.time()) for name, value in given.items() if value is not None],
+            )
 
     @contextmanager
     def _adding(self) -> Iterator[sqlite3.Connection]:

@@ -51,9 +51,22 @@ CREATE TABLE events (
 ) STRICT;
 CREATE TABLE checkpoints (step INTEGER PRIMARY KEY, time REAL NOT NULL, state BLOB NOT NULL) STRICT;
 CREATE TABLE control (
-    request INTEGER PRIMARY KEY, kind TEXT NOT NULL, time REAL NOT NULL, taken REAL
+    request INTEGER PRIMARY KEY, kind TEXT NOT NULL, time REAL NOT NULL, taken REAL,
+    data TEXT NOT NULL DEFAULT '{{}}'
 ) STRICT;
+CREATE TABLE annotations (
+    name TEXT PRIMARY KEY, value TEXT NOT NULL, time REAL NOT NULL
+) STRICT, WITHOUT ROWID;
 """
+
+UPGRADES = {
+    1: """
+ALTER TABLE control ADD COLUMN data TEXT NOT NULL DEFAULT '{}';
+CREATE TABLE annotations (
+    name TEXT PRIMARY KEY, value TEXT NOT NULL, time REAL NOT NULL
+) STRICT, WITHOUT ROWID;
+""",
+}
 
 
 QUEUE_TABLES = """
@@ -116,5 +129,5 @@ def _statements(script: str) -> list[str]:
     return [statement for statement in script.split(";\n") if statement.strip()]
 
 
-RUN = Schema("run file", 0x4D61674C, 1, TABLES)  # "MagL"
+RUN = Schema("run file", 0x4D61674C, 2, TABLES, UPGRADES)  # "MagL"
 QUEUE = Schema("queue", 0x4D616751, 1, QUEUE_TABLES)  # "MagQ"

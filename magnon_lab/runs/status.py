@@ -17,7 +17,7 @@ NEXT: dict[str, frozenset[str]] = {
     "failed": frozenset({"running"}),
 }
 
-REQUESTS = ("pause", "resume", "stop", "abort")
+REQUESTS = ("pause", "resume", "stop", "abort", "set")
 
 
 def check_way(run: str, old: str, new: str) -> None:

@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 
 from magnon_lab.cli import watch
-from magnon_lab.cli.watch import BARS, POINTS, Curves, part_done, sparkline
+from magnon_lab.cli.watch import BARS, POINTS, Curves, sparkline
 from magnon_lab.runs import EvaluationRow, MeasurementBlock, RunFile, RunsFolder, StepRow
 
 from .asking import bystander, wait_for
@@ -109,22 +109,6 @@ def test_many_steps_are_thinned_out_and_the_last_is_there(run: RunFile) -> None:
 )
 def test_a_curve_in_one_line(values: list[float], width: int, expected: str) -> None:
     assert sparkline(values, width) == expected
-
-
-@pytest.mark.parametrize(
-    ("configuration", "last", "part"),
-    [
-        ({"steps": 8, "budget": 0}, {"step": 2, "ring_measurements": 10}, 0.25),
-        ({"steps": 0, "budget": 20}, {"step": 2, "ring_measurements": 10}, 0.5),
-        ({"steps": 8, "budget": 20}, {"step": 2, "ring_measurements": 30}, 1.0),
-        ({}, {"step": 2, "ring_measurements": 10}, None),
-        ({"steps": 8}, {}, None),
-    ],
-)
-def test_which_part_is_done(
-    configuration: dict[str, int], last: dict[str, int], part: float | None
-) -> None:
-    assert part_done(configuration, last) == part
 
 
 def test_a_run_file_is_looked_through(command: Command, tmp_path: Path, run: RunFile) -> None:

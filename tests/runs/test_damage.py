@@ -94,26 +94,44 @@ def test_a_newer_file_is_refused_and_left_untouched(finished, write):
     connection.execute(f"PRAGMA user_version = {schema.RUN.version + 1}")
     connection.close()
     before = finished.read_bytes()
-    with pytest.raises(RunError, match=r"newer Magnon Lab \(schema 2, this one knows up to 1\)"):
+    with pytest.raises(
+        RunError, match=r"newer Magnon Lab \(schema \d+, this one knows up to \d+\)"
+    ):
         RunFile.open(finished, write=write)
     assert finished.read_bytes() == before
 
 
+def test_a_file_of_the_first_version_is_brought_up(finished):
+    connection = sqlite3.connect(finished)
+    connection.execute("DROP TABLE annotations")
+    connection.execute("ALTER TABLE control DROP COLUMN data")
+    connection.execute("PRAGMA user_version = 1")
+    connection.close()
+    with RunFile.open(finished) as run:
+        assert run.requests() == []
+        assert run.annotations() == ((), "")
+        run.annotate(note="from long ago")
+        assert run.annotations().note == "from long ago"
+        assert run.steps()["step"].tolist() == [0]
+
+
 def test_an_older_file_is_brought_up(finished, monkeypatch):
+    known = schema.RUN.version
     scripts = {
-        1: "ALTER TABLE run ADD COLUMN note TEXT NOT NULL DEFAULT 'none';\n",
-        2: "ALTER TABLE steps ADD COLUMN extra REAL;\nUPDATE run SET note = 'both';\n",
+        known: "ALTER TABLE run ADD COLUMN note TEXT NOT NULL DEFAULT 'none';\n",
+        known + 1: "ALTER TABLE steps ADD COLUMN extra REAL;\nUPDATE run SET note = 'both';\n",
     }
-    monkeypatch.setattr(schema, "RUN", replace(schema.RUN, version=3, upgrades=scripts))
+    monkeypatch.setattr(schema, "RUN", replace(schema.RUN, version=known + 2, upgrades=scripts))
     with RunFile.open(finished) as run:
         assert run._one("SELECT note FROM run") == ("both",)
         assert run.steps()["step"].tolist() == [0]
-        assert run._one("PRAGMA user_version") == (3,)
+        assert run._one("PRAGMA user_version") == (known + 2,)
 
 
 def test_an_upgrade_that_fails_changes_nothing(finished, monkeypatch):
-    scripts = {1: "ALTER TABLE run ADD COLUMN note TEXT;\nDROP TABLE nothing;\n"}
-    monkeypatch.setattr(schema, "RUN", replace(schema.RUN, version=2, upgrades=scripts))
+    known = schema.RUN.version
+    scripts = {known: "ALTER TABLE run ADD COLUMN note TEXT;\nDROP TABLE nothing;\n"}
+    monkeypatch.setattr(schema, "RUN", replace(schema.RUN, version=known + 1, upgrades=scripts))
     with pytest.raises(RunError, match="cannot be used"):
         RunFile.open(finished)
     monkeypatch.undo()

@@ -285,7 +285,10 @@ class RunReader:
 
     def _requests(self, which: str) -> list[Request]:
         query = f"SELECT request, kind, time, taken, data FROM control {which}ORDER BY request"
-        return [Request(*row[:-1], json.loads(row[-1])) for row in self._database.rows(query)]
+        return [
+            Request(number, kind, at, taken, json.loads(data))
+            for number, kind, at, taken, data in self._database.rows(query)
+        ]
 
     def annotations(self) -> Annotations:
         """Return the tags and the note that people gave this run."""

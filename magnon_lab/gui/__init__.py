@@ -1,0 +1,1 @@
+"""The windows: clients of the run file, which start run processes and open no instrument."""

@@ -1,0 +1,1 @@
+"""The live pictures of a run, one file each."""

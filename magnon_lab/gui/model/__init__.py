@@ -1,0 +1,1 @@
+"""What the windows show, read from files and tested without Qt."""

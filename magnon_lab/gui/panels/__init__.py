@@ -1,0 +1,1 @@
+"""What one works with beside the pictures: forms, tables, the bench."""

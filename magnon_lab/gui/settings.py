@@ -1,0 +1,63 @@
+"""What the windows remember between two starts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from PyQt6.QtCore import QByteArray, QSettings
+from PyQt6.QtWidgets import QMainWindow
+
+#: Raised when docks come or go, since a layout of others cannot be restored.
+LAYOUT = 1
+
+
+class Settings:
+    """Layout, theme and last choices, kept by Qt where the desktop keeps such things."""
+
+    def __init__(self, settings: QSettings | None = None) -> None:
+        self._settings = settings or QSettings("Magnon Lab", "magnon-lab")
+
+    @property
+    def theme(self) -> str:
+        """Return the name of the theme."""
+        return str(self._settings.value("theme", "system"))
+
+    @theme.setter
+    def theme(self, name: str) -> None:
+        self._settings.setValue("theme", name)
+
+    @property
+    def greeted(self) -> bool:
+        """Whether the first start is over."""
+        return self._settings.value("greeted", "no") == "yes"
+
+    @greeted.setter
+    def greeted(self, value: bool) -> None:
+        self._settings.setValue("greeted", "yes" if value else "no")
+
+    def save_layout(self, window: QMainWindow) -> None:
+        """Remember size, place and docks of a window."""
+        self._settings.setValue("geometry", window.saveGeometry())
+        self._settings.setValue("layout", window.saveState(LAYOUT))
+        self._settings.sync()
+
+    def restore_layout(self, window: QMainWindow) -> bool:
+        """Bring a window to how it was left; False if that is not known."""
+        geometry, layout = self._value("geometry"), self._value("layout")
+        if geometry is None or layout is None:
+            return False
+        window.restoreGeometry(geometry)
+        return window.restoreState(layout, LAYOUT)
+
+    def _value(self, name: str) -> QByteArray | None:
+        value: Any = self._settings.value(name)
+        return value if isinstance(value, QByteArray) else None
+
+    def folder(self, name: str, default: Path) -> Path:
+        """Return the folder that was last chosen for a purpose."""
+        return Path(str(self._settings.value(f"folder/{name}", str(default))))
+
+    def set_folder(self, name: str, path: Path) -> None:
+        """Remember the folder that was chosen for a purpose."""
+        self._settings.setValue(f"folder/{name}", str(path))

@@ -33,6 +33,8 @@ from pymeasure.instruments import Channel, Instrument
 from drivers.validators import choice, finite, multiple_in_range, number, one_of, whole_in_range
 
 STEP_DB = 0.25
+MODEL = re.compile(r"\w*DAT\w*-\w+-(\d+(?:\.\d+)?)\w*", re.IGNORECASE)
+"""Series, highest frequency, highest attenuation in dB: RCDAT-6000-60, RC4DAT-6G-95."""
 ON_OFF = {True: "ON", False: "OFF"}
 DIRECTIONS = {"forward": 0, "backward": 1, "both": 2}
 DWELL_UNITS = {"us": "U", "ms": "M", "s": "S"}
@@ -140,14 +142,15 @@ class MiniCircuitsAttenuator(Instrument):
     def maximum_attenuation(self) -> float:
         """Get the highest attenuation in dB, the last number of the model; asked once.
 
-        :raises ConnectionError: if the model has no number.
+        :raises ConnectionError: for what is no model that names its range. The answer to another
+            question must not pass for one: a maximum of "1" dB would be close to none.
         """
         if self._maximum is None:
             model = self.model
-            numbers = re.findall(r"\d+(?:\.\d+)?", model.rpartition("-")[2])
-            if not numbers:
+            found = MODEL.fullmatch(model)
+            if found is None:
                 raise ConnectionError(f"{self.name}: model {model!r} does not name its range")
-            self._maximum = float(numbers[-1])
+            self._maximum = float(found[1])
         return self._maximum
 
     def check_attenuation(self, value: Any, quantity: str = "attenuation") -> float:

@@ -23,5 +23,9 @@ class InstrumentError(BenchError):
     """An instrument answered with an error, not as asked, or not at all."""
 
 
+class ReadBackError(InstrumentError):
+    """A setting was sent, but reads back as something else."""
+
+
 class OutputLostError(InstrumentError):
     """An output is off that was switched on: nothing to try again, someone must look."""

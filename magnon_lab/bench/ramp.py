@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable, Iterator
 
 from magnon_lab.bench.clock import Clock
-from magnon_lab.bench.errors import InstrumentError
+from magnon_lab.bench.errors import ReadBackError
 from magnon_lab.bench.roles import FieldSource
 
 
@@ -43,23 +42,38 @@ def ramp(
     approach_mt: float,
     low_mt: float,
     should_stop: Callable[[], bool] | None = None,
-    deadline: float = math.inf,
 ) -> bool:
-    """Ramp from the present set point to `target_mt`; return False if `should_stop` ended it.
-
-    `deadline` is a time of `time.monotonic`. Raises `InstrumentError` when it is over; the field
-    stays where it is then, as it does when stopped.
-    """
+    """Ramp from the present set point to `target_mt`; return False if `should_stop` ended it."""
     start_mt = source.field_set_mt()
     for field_mt in points(
         start_mt, legs(start_mt, target_mt, approach_mt, low_mt), slew_mt_per_s * step_s
     ):
         if should_stop is not None and should_stop():
             return False
-        if time.monotonic() > deadline:
-            raise InstrumentError(
-                f"the ramp to {target_mt:g} mT is out of time; the field stays near {field_mt:g} mT"
-            )
         clock.sleep(step_s)  # before it: whatever was set last has stood for a step by then
         source.step_to(field_mt)
     return True
+
+
+def descend(
+    source: FieldSource, clock: Clock, start_mt: float, *, slew_mt_per_s: float, step_s: float
+) -> str:
+    """Ramp from `start_mt`, where the field is, to zero, also past set points that read back wrong.
+
+    The first that does is set once more, in case it got lost; the ramp goes on from it whatever it
+    reads then, since a field that stays up for a read-back would be worse. Returns what read back
+    wrong, "" if nothing did. Raises `InstrumentError` for an instrument that cannot be spoken to.
+    """
+    doubt = ""
+    # At least once: the set point may be elsewhere although nothing flows.
+    for field_mt in list(points(start_mt, [0.0], slew_mt_per_s * step_s)) or [0.0]:
+        for _ in range(1 if doubt else 2):
+            clock.sleep(step_s)
+            try:
+                source.step_to(field_mt)
+                break
+            except ReadBackError as error:
+                wrong = str(error)
+        else:
+            doubt = doubt or wrong
+    return doubt

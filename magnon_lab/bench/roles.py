@@ -94,7 +94,7 @@ class Generator(Instrument, Protocol):
         """Return what it makes or would make."""
 
     def is_on(self) -> bool:
-        """Return whether RF is on."""
+        """Return whether RF is on; off only if it said so twice."""
 
     def switch(self, on: bool) -> None:
         """Switch RF and verify it."""
@@ -121,7 +121,10 @@ class FieldSource(Instrument, Protocol):
     """The magnet with its supply."""
 
     def is_on(self) -> bool:
-        """Return whether the supply's output is on."""
+        """Return whether the supply's output is on; off only if it said so twice."""
+
+    def is_live(self) -> bool:
+        """Return whether the output is on, or current flows whatever it says of its output."""
 
     def take_over(self) -> None:
         """Make it a current source under our control, whatever it was found as, without a jump."""
@@ -129,34 +132,37 @@ class FieldSource(Instrument, Protocol):
     def switch_on(self) -> None:
         """Switch the output, taken over before, on at zero current and verify it."""
 
-    def switch_off(self) -> None:
-        """Switch the output off and verify it; refused while current flows."""
+    def switch_off(self, whatever_reads: bool = False) -> None:
+        """Switch the output off, also if it says it is off already, and verify it.
+
+        Refused while it reads current, unless the caller knows better (`whatever_reads`).
+        """
 
     def step_to(self, field_mt: float) -> None:
-        """Set the next point of a ramp; not read back, a ramp ends with `field_mt`."""
+        """Set the next point of a ramp. Raises `ReadBackError` if it does not read back."""
 
     def field_set_mt(self) -> float:
         """Return the field that the set current should make."""
 
     def field_mt(self) -> float:
-        """Return the field that the measured current should make; waits until that is valid."""
+        """Return the field that the measured current should make, see `current_a`."""
 
     def current_a(self) -> float:
-        """Return the measured current; waits until it is valid."""
+        """Return the measured current, which read the same twice; waits until it is valid."""
 
 
 class FieldProbe(Instrument, Protocol):
     """The gaussmeter."""
 
-    def field_mt(self) -> float:
-        """Return the field at the probe."""
+    def field_mt(self, twice: bool = False) -> float:
+        """Return the field at the probe, with `twice` one that read the same twice."""
 
 
 class Amplifier(Instrument, Protocol):
     """The bias supply of the loop's amplifier."""
 
     def is_on(self) -> bool:
-        """Return whether the drain's output is on."""
+        """Return whether the drain's output is on; off only if it said so twice."""
 
     def switch_on(self) -> float:
         """Bias it in order at its nominal voltage, verify its current; return the voltage.
@@ -165,7 +171,7 @@ class Amplifier(Instrument, Protocol):
         """
 
     def switch_off(self) -> None:
-        """Take the bias away in reverse order and verify it."""
+        """Take the bias away in reverse order, whatever is on already, and verify it."""
 
     def set(self, voltage_v: float) -> float:
         """Set the supply voltage; return what the supply says."""
@@ -174,7 +180,7 @@ class Amplifier(Instrument, Protocol):
         """Return the voltage that is set."""
 
     def current_a(self) -> float:
-        """Return the current drawn."""
+        """Return the current drawn, which read the same twice."""
 
 
 class Laboratory(Instrument, Protocol):

@@ -79,6 +79,7 @@ class Session:
         self._instrument: Any = None
         self._manager: Any = None
         self._answered = False  # PyVISA-py opens a session where no one listens, too
+        self._doubted = False
         self._one_at_a_time = threading.RLock()
 
     @property
@@ -123,6 +124,10 @@ class Session:
         manager, self._manager = self._manager, None
         if manager is not None:
             manager.close()
+
+    def doubt(self) -> None:
+        """Open the session anew before it is used next: an answer in it may be a late one."""
+        self._doubted = True
 
     def allow(self, timeout_s: float) -> None:
         """Let answers take up to `timeout_s`, if that is more than now."""
@@ -172,8 +177,11 @@ class Session:
 
     def _judge(self, error: BaseException | None) -> None:
         """Believe the session, or open it anew and raise what the bench calls the error."""
+        doubted, self._doubted = self._doubted, False
         if error is None or isinstance(error, InstrumentError):
             self._answered = True
+            if doubted:
+                self.close()
             return
         if isinstance(error, RuntimeError):
             raise InstrumentError(f"{self.told()}: {_first_line(error)}") from error

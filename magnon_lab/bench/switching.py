@@ -5,6 +5,7 @@ RF off is not safe by itself: the ring rings on. So the loop is opened first, an
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 
 from magnon_lab.bench import roles
@@ -25,6 +26,7 @@ class Switching:
         self.turner = turner
         self.drive_on = False
         self._looked_after = False
+        self._set_to_zero = False  # the magnet's set point, as read back
 
     def start(
         self, hold: Mapping[str, float], drive: bool, should_stop: ShouldStop | None = None
@@ -123,8 +125,10 @@ class Switching:
     def safe(self) -> list[StepOutcome]:
         """Switch everything off, each step tried whatever the others did.
 
-        A magnet's supply that still carries current is left on and held, and the last step says
-        so: switched off, it would be a step to zero.
+        Nothing is left out for what an instrument says of itself, which may be stale. A magnet's
+        supply that still carries current is left on and held, and the last step says so: switched
+        off, it would be a step to zero. One whose read-backs contradict each other is believed by
+        majority (current, set point, probe), and its steps say that they are unsure.
         """
         with signals_deferred():
             outcomes = run_steps("safe", self._safe_steps(), self.stand.journal)
@@ -184,10 +188,12 @@ class Switching:
     def _generator_off(self) -> Readback:
         generator = self.stand.generator
         self.turner.doubt("drive_power_dbm")
-        generator.switch(False)
-        self.drive_on = False
         low_dbm = self.stand.limits.ranges["drive_power_dbm"][0]
-        tone = generator.set(low_dbm, None)
+        try:
+            generator.switch(False)
+            self.drive_on = False
+        finally:  # whatever came of it
+            tone = generator.set(low_dbm, None)
         self.turner.requested["drive_power_dbm"] = low_dbm
         self.turner.realised["drive_power_dbm"] = tone.power_dbm
         return f"RF off, {tone.power_dbm:g} dBm", {"drive_power_dbm": tone.power_dbm}
@@ -216,9 +222,8 @@ class Switching:
         amplifier, config = self.stand.amplifier, self.stand.model.roles.amplifier
         assert amplifier is not None
         assert config is not None
-        if amplifier.is_on():
-            amplifier.switch_off()
-            self.turner.settle(self.stand.model.settle.amplifier_s)
+        amplifier.switch_off()
+        self.turner.settle(self.stand.model.settle.amplifier_s)
         current_a = amplifier.current_a()
         readback = {"amplifier_current_a": current_a}
         if current_a > config.expected_current_a[0] / 10:
@@ -228,36 +233,83 @@ class Switching:
     def _field_to_zero(self) -> Readback:
         source = self.stand.field
         assert source is not None
-        if not source.is_on():
-            return "output is off", {}
+        self._set_to_zero = False
         source.take_over()
-        if not source.is_on():  # it was in voltage mode, and came down already
+        if not source.is_live():  # or it was in voltage mode, and came down already
+            self._set_to_zero = True
             return "output is off", {}
-        self.turner.ramp_field(0.0, 0.0)
+        wrong = self.turner.field_down()
+        if wrong:
+            raise StepError(f"UNSURE, ramped down past what read back wrong: {wrong}", {})
+        self._set_to_zero = True
         return "set current is zero", {}
 
     def _field_read(self) -> Readback:
-        source, config = self.stand.field, self.stand.model.roles.field
-        assert source is not None
-        assert config is not None
-        current_a = source.current_a()
-        readback = {"field_current_a": current_a}
-        text = f"{current_a:.3f} A"
-        if self.stand.probe is not None:
-            try:
-                readback["field_mt"] = self.stand.probe.field_mt()
-            except BenchError as error:
-                raise StepError(f"{text}; {error}", readback) from error
-            text += f", {readback['field_mt']:.3f} mT"
-        if abs(current_a) > config.near_zero_a:
-            raise StepError(f"{text}: current still flows", readback)
-        return text, readback
+        text, readback, witnesses = self._field_now()
+        if self.stand.probe is not None and "field_mt" not in readback:
+            raise StepError(text, readback)
+        if all(witnesses.values()):
+            return text, readback
+        if self._can_go_off(witnesses):
+            against = ", ".join(name for name, none in witnesses.items() if not none)
+            raise StepError(f"UNSURE, {text}: {against} against the others", readback)
+        raise StepError(f"{text}: current still flows", readback)
 
     def _field_off(self) -> Readback:
         source = self.stand.field
         assert source is not None
-        source.switch_off()
-        return "output off", {"field_output_on": float(source.is_on())}
+        text, readback, witnesses = self._field_now()
+        if not self._can_go_off(witnesses):
+            raise StepError(
+                f"OUTPUT LEFT ON, {readback['field_current_a']:.3f} A still flow: switching off "
+                "would be a step to zero",
+                readback,
+            )
+        source.switch_off(whatever_reads=True)
+        readback["field_output_on"] = float(source.is_on())
+        if not witnesses["current"]:
+            raise StepError(f"output off, UNSURE: {text} are read all the same", readback)
+        return "output off", readback
+
+    def _field_now(self) -> tuple[str, dict[str, float], dict[str, bool]]:
+        """Return what current and field read, as text too, and who says that no current flows."""
+        source, roles_ = self.stand.field, self.stand.model.roles
+        assert source is not None
+        assert roles_.field is not None
+        current_a = source.current_a()
+        text, readback = f"{current_a:.3f} A", {"field_current_a": current_a}
+        witnesses = {
+            "current": abs(current_a) <= roles_.field.near_zero_a,
+            "set point": self._set_to_zero,
+        }
+        if self.stand.probe is not None and roles_.probe is not None:
+            field_mt, failure = self._probed()
+            if failure:
+                text += f"; {failure}"
+            else:
+                readback["field_mt"] = field_mt
+                text += f", {field_mt:.3f} mT"
+                witnesses["probe"] = abs(field_mt) <= roles_.probe.tolerance_mt
+        return text, readback, witnesses
+
+    def _probed(self) -> tuple[float, str]:
+        """Return what the probe reads, and why it does not."""
+        failure = ""
+        assert self.stand.probe is not None
+        for _ in range(2):  # the second time in a session that was opened anew
+            try:
+                return self.stand.probe.field_mt(twice=True), ""
+            except BenchError as error:
+                failure = str(error)
+        return math.nan, failure
+
+    @staticmethod
+    def _can_go_off(witnesses: Mapping[str, bool]) -> bool:
+        """Return whether the supply may go off: a read-back may be stuck, but two are not.
+
+        Without a probe the current alone has the word.
+        """
+        return sum(witnesses.values()) >= 2 if "probe" in witnesses else witnesses["current"]
 
     def _told(self, message: str, act: Callable[[], object]) -> None:
         self.stand.journal("output", "intent", message, {})

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 import math
-import time
 from collections.abc import Callable, Mapping
 
 from magnon_lab.bench.errors import BenchError, InstrumentError
 from magnon_lab.bench.quantities import spoken
-from magnon_lab.bench.ramp import ramp
+from magnon_lab.bench.ramp import descend, ramp
 from magnon_lab.bench.schema import FieldRole
 from magnon_lab.bench.stand import Stand
+
+log = logging.getLogger(__name__)
 
 ShouldStop = Callable[[], bool]
 
@@ -28,6 +30,7 @@ class Turner:
         self.realised: dict[str, float] = {}
         self.unlevelled = False
         self.settle_s = 0.0  # settling time asked for so far
+        self._left_mt: float | None = None  # where the last ramp down ended, until the next ramp
 
     def forget(self) -> None:
         """Believe nothing of what was set: everything will be sent and read back again."""
@@ -152,11 +155,7 @@ class Turner:
         return abs(source.field_set_mt() - target_mt) <= agree_mt
 
     def ramp_field(
-        self,
-        target_mt: float,
-        approach_mt: float,
-        should_stop: ShouldStop | None = None,
-        timeout_s: float = math.inf,
+        self, target_mt: float, approach_mt: float, should_stop: ShouldStop | None = None
     ) -> bool:
         """Ramp the field without settling or reading back; False if `should_stop` ended it."""
         stand, limits = self.stand, self.stand.model.limits
@@ -165,6 +164,7 @@ class Turner:
         assert limits.field_mt is not None
         assert limits.field_slew_mt_per_s is not None
         self.doubt("field_mt")
+        self._left_mt = None
         return ramp(
             stand.field,
             stand.clock,
@@ -174,8 +174,49 @@ class Turner:
             approach_mt=approach_mt,
             low_mt=limits.field_mt[0],
             should_stop=should_stop,
-            deadline=time.monotonic() + timeout_s,
         )
+
+    def field_down(self) -> str:
+        """Ramp the field to zero from where it is, however set points read back.
+
+        Returns what read back wrong, "" if nothing did.
+        """
+        stand, config = self.stand, self._field_role()
+        assert stand.field is not None
+        assert stand.model.limits.field_slew_mt_per_s is not None
+        self.doubt("field_mt")
+        start_mt, self._left_mt = self._field_stands_mt(config), None
+        wrong = descend(
+            stand.field,
+            stand.clock,
+            start_mt,
+            slew_mt_per_s=stand.model.limits.field_slew_mt_per_s,
+            step_s=config.ramp_step_s,
+        )
+        self._left_mt = 0.0
+        return wrong
+
+    def _field_stands_mt(self, config: FieldRole) -> float:
+        """Return where the field is: as set or, where something else speaks for it, as measured."""
+        stand = self.stand
+        assert stand.field is not None
+        told: list[float] = []
+        for ask in (stand.field.field_set_mt, stand.field.field_mt):
+            try:
+                told.append(ask())
+            except BenchError as error:
+                log.warning("%s", error)
+        if not told:
+            raise InstrumentError("it cannot be told where the field is, so it stays there")
+        if max(told) - min(told) <= config.agree_a * abs(config.mt_per_a):
+            return told[0]
+        witness_mt = told[0] if self._left_mt is None else self._left_mt
+        if stand.probe is not None:
+            try:
+                witness_mt = stand.probe.field_mt(twice=True)
+            except BenchError as error:
+                log.warning("%s", error)
+        return min(told, key=lambda one: abs(one - witness_mt))
 
     def settle(self, seconds: float) -> None:
         """Let the bench settle."""

@@ -20,14 +20,17 @@ def test_the_mode_is_asked_before_every_set_point(playing, driver) -> None:
     pairs = [("FUNCtion:MODE?", "1"), (current, None), ("CURRent?", "2.0000E0")]
     with playing("field", driver, pairs) as source:
         source.step_to(70.0)
-    lost = [*pairs[:2], ("CURRent?", "1.9714E0")]
+    late = [*pairs[:2], ("CURRent?", "1.9714E0"), ("CURRent?", "2.0E0"), ("CURRent?", "2.0E0")]
+    with playing("field", driver, late) as source:
+        source.step_to(70.0)  # what answered first was another question's answer
+    lost = [*pairs[:2], ("CURRent?", "1.9714E0"), ("CURRent?", "1.9714E0")]
     with (
         playing("field", driver, lost) as source,
         pytest.raises(InstrumentError, match=r"set to 2 A but reads back as 1\.9714 A"),
     ):
         source.step_to(70.0)
     with (
-        playing("field", driver, [("FUNCtion:MODE?", "0")]) as source,
+        playing("field", driver, [("FUNCtion:MODE?", "0")] * 2) as source,
         pytest.raises(InstrumentError, match="mode VOLT, where a current set point is a limit"),
     ):
         source.step_to(70.0)
@@ -37,8 +40,9 @@ def test_the_mode_is_asked_before_every_set_point(playing, driver) -> None:
 def test_found_off_it_is_made_a_current_source_at_zero(playing, driver) -> None:
     ours = driver == KEPCO
     pairs = [
-        ("OUTPut?", "0"),
-        ("FUNCtion:MODE?", "0"),
+        *[("OUTPut?", "0")] * 2,
+        *[("MEASure:CURRent?", "0.0")] * 2,
+        *[("FUNCtion:MODE?", "0")] * 2,
         ("FUNCtion:MODE CURR", None),
         ("FUNCtion:MODE?", "1"),
         ("CURRent 0.000000" if ours else "CURRent 0", None),
@@ -51,8 +55,13 @@ def test_found_off_it_is_made_a_current_source_at_zero(playing, driver) -> None:
         source.take_over()
 
 
-def test_found_carrying_current_it_is_left_as_it_is(playing) -> None:
-    with playing("field", KEPCO, [("OUTPut?", "1"), ("FUNCtion:MODE?", "1")]) as source:
+@pytest.mark.parametrize(
+    "live",
+    [[("OUTPut?", "1")], [*[("OUTPut?", "0")] * 2, *[("MEASure:CURRent?", "2.6E0")] * 2]],
+    ids=["on", "says off"],
+)
+def test_found_carrying_current_it_is_left_as_it_is(playing, live) -> None:
+    with playing("field", KEPCO, [*live, *[("FUNCtion:MODE?", "1")] * 2]) as source:
         source.take_over()
 
 
@@ -62,12 +71,11 @@ def test_found_on_in_voltage_mode_it_is_brought_down_before_the_mode_is_changed(
     down = [(f"VOLTage {1.0 * (1 - n / steps):.6f}", None) for n in range(1, steps + 1)]
     pairs = [
         ("OUTPut?", "1"),
-        ("FUNCtion:MODE?", "0"),
-        ("VOLTage?", "1.0"),
-        ("MEASure:CURRent?", "0.5"),
+        *[("FUNCtion:MODE?", "0")] * 2,
+        *[("VOLTage?", "1.0")] * 2,
+        *[("MEASure:CURRent?", "0.5")] * 2,
         *down,
-        ("OUTPut?", "1"),
-        ("MEASure:CURRent?", "0.001"),
+        *[("MEASure:CURRent?", "0.001")] * 2,
         ("OUTPut 0", None),
         ("OUTPut?", "0"),
         NO_ERROR,
@@ -87,11 +95,24 @@ def test_found_on_in_voltage_mode_it_is_brought_down_before_the_mode_is_changed(
 
 @pytest.mark.parametrize("driver", [KEPCO, STOCK_KEPCO])
 def test_an_output_that_carries_current_is_not_switched_off(playing, driver) -> None:
-    pairs = [("OUTPut?", "1"), ("MEASure:CURRent?", "2.6")]
-    with playing("field", driver, pairs) as source:
+    with playing("field", driver, [("MEASure:CURRent?", "2.6")] * 2) as source:
         with pytest.raises(InstrumentError, match=r"OUTPUT LEFT ON, 2\.600 A still flow"):
             source.switch_off()
         assert source.session.clock.slept == [0.35]
+
+
+@pytest.mark.parametrize("says", ["0", "1"])
+def test_an_output_is_switched_off_also_if_it_says_that_it_is_off(playing, says) -> None:
+    pairs = [
+        *[("MEASure:CURRent?", "0.001")] * 2,
+        ("OUTPut 0", None),
+        ("OUTPut?", says),
+        *([("OUTPut?", "0")] * 2 if says == "1" else []),
+        NO_ERROR,
+    ]
+    with playing("field", KEPCO, pairs) as source:
+        source.session.doubt = lambda: None
+        source.switch_off()
 
 
 def test_limits_beyond_what_the_supply_makes_are_a_hazard(playing) -> None:
@@ -125,7 +146,7 @@ OFF_1 = [("OUTPut 0, (@1)", None), ("OUTPut? (@1)", "0")]
 
 
 def test_a_gate_is_biased_first_and_last(playing) -> None:
-    on = [("MEAS:CURRent? (@2)", "0.38"), ("VOLT? (@2)", "12.0")]
+    on = [*[("MEAS:CURRent? (@2)", "0.38")] * 2, ("VOLT? (@2)", "12.0")]
     pairs = channel(1, 2, 0.1) + channel(2, 12, 0.6) + on + OFF_2 + OFF_1 + [NO_ERROR]
     with playing("amplifier", STOCK_E36312A, pairs, GATE) as amplifier:
         assert amplifier.switch_on() == 12.0
@@ -135,7 +156,8 @@ def test_a_gate_is_biased_first_and_last(playing) -> None:
 
 @pytest.mark.parametrize("current_a", [0.0, 0.24, 0.51])
 def test_a_current_outside_its_window_switches_the_bias_off_again(playing, current_a) -> None:
-    pairs = [*channel(2, 12, 0.6), ("MEAS:CURRent? (@2)", str(current_a)), *OFF_2, NO_ERROR]
+    drawn = [("MEAS:CURRent? (@2)", str(current_a))] * 2
+    pairs = [*channel(2, 12, 0.6), *drawn, *OFF_2, NO_ERROR]
     expected = (
         rf"draws {current_a:.3f} A at 12 V, outside expected_current_a, 0\.25 to 0\.5 A; its b"
     )
@@ -147,7 +169,7 @@ def test_a_current_outside_its_window_switches_the_bias_off_again(playing, curre
 
 
 def test_a_gate_keeps_its_bias_while_the_drain_may_be_on(playing) -> None:
-    pairs = [("OUTPut 0, (@2)", None), ("OUTPut? (@2)", "1")]
+    pairs = [("OUTPut 0, (@2)", None), *[("OUTPut? (@2)", "1")] * 2]
     with (
         playing("amplifier", STOCK_E36312A, pairs, GATE) as amplifier,
         pytest.raises(InstrumentError, match="output 2 was switched off but reads on"),
@@ -166,7 +188,7 @@ def test_protections_are_armed_where_the_driver_has_them(playing) -> None:
         ("OUTP 1, (@2)", None),
         ("OUTP? (@2)", "1"),
         NO_ERROR,
-        ("MEAS:CURR? (@2)", "0.38"),
+        *[("MEAS:CURR? (@2)", "0.38")] * 2,
         ("VOLT? (@2)", "12"),
     ]
     with playing("amplifier", E36312A, pairs) as amplifier:

@@ -13,7 +13,7 @@ NO_ERROR = ("SYST:ERR?", '0,"No error"')
 
 def test_an_anapico_is_asked_for_the_state_that_its_driver_cannot_tell(playing) -> None:
     pairs = [("OUTP:STAT 1", None), ("OUTP:STAT?", "1"), NO_ERROR]
-    pairs += [("OUTP:STAT 0", None), ("OUTP:STAT?", "1")]
+    pairs += [("OUTP:STAT 0", None), *[("OUTP:STAT?", "1")] * 2]
     with playing("generator", APSIN, pairs) as generator:
         generator.switch(True)
         with pytest.raises(InstrumentError, match="RF was switched off but reads on"):

@@ -1,13 +1,11 @@
 import itertools
-import math
-import time
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from magnon_lab.bench import InstrumentError
-from magnon_lab.bench.ramp import legs, points, ramp
+from magnon_lab.bench.errors import ReadBackError
+from magnon_lab.bench.ramp import descend, legs, points, ramp
 
 
 class Source:
@@ -76,7 +74,32 @@ def test_a_ramp_can_be_stopped_where_it_is() -> None:
     assert source.field_set_mt() == pytest.approx(10.0)
 
 
-def test_a_ramp_out_of_time_says_where_it_stays() -> None:
-    with pytest.raises(InstrumentError, match="ramp to 92 mT is out of time; the field stays near"):
-        run(Source(0.0), 92.0, deadline=time.monotonic() - 1)
-    assert run(Source(0.0), 1.0, deadline=math.inf)
+class Deaf(Source):
+    """A source whose set points read back wrong from the n-th on."""
+
+    def __init__(self, field_mt: float, deaf_from: int, lost: bool) -> None:
+        super().__init__(field_mt)
+        self.deaf_from, self.lost, self.asked = deaf_from, lost, []
+
+    def step_to(self, field_mt: float) -> None:
+        self.asked.append(field_mt)
+        deaf = len(self.asked) >= self.deaf_from
+        if not (deaf and self.lost):
+            super().step_to(field_mt)
+        if deaf:
+            raise ReadBackError(f"{field_mt:.1f} mT reads back wrong")
+
+
+@pytest.mark.parametrize("lost", [False, True])
+def test_a_ramp_down_goes_on_past_what_reads_back_wrong(lost) -> None:
+    source = Deaf(10.0, 4, lost)
+    wrong = descend(source, source, 10.0, slew_mt_per_s=20.0, step_s=0.05)
+    assert wrong == "6.0 mT reads back wrong"
+    assert source.asked == [9.0, 8.0, 7.0, 6.0, 6.0, 5.0, 4.0, 3.0, 2.0, 1.0, 0.0]
+    assert source.time_s == pytest.approx(0.05 * len(source.asked))
+
+
+def test_a_ramp_down_sets_zero_also_where_nothing_flows() -> None:
+    source = Source(0.0)
+    assert descend(source, source, 0.0, slew_mt_per_s=20.0, step_s=0.05) == ""
+    assert len(source.steps) == 2  # one where it began, one sent

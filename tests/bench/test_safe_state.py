@@ -260,6 +260,7 @@ def test_a_supply_that_still_carries_current_is_left_on_and_reported(
 ) -> None:
     bench.start()
     monkeypatch.setattr(bench.stand.field, "current_a", lambda: 2.6)
+    monkeypatch.setattr(bench.stand.probe, "field_mt", lambda twice=False: 91.0)
     outcomes = {outcome.name: outcome for outcome in bench.safe()}
     assert [name for name in STEPS if not outcomes[name].ok] == STEPS[4:]
     assert outcomes["current and field read back"].readback["field_current_a"] == 2.6

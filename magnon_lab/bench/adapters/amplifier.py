@@ -12,6 +12,9 @@ from magnon_lab.bench.schema import AmplifierRole, SupplyChannel
 SETTLE_S = 0.2
 """After this the amplifier's current is what it will be."""
 
+AGREE = 0.05
+"""Two readings of a current agree within this part of its limit."""
+
 PROTECTION = 1.05
 """Over-voltage protection, where there is one, trips this far above the highest voltage allowed."""
 
@@ -86,8 +89,10 @@ class ChannelSupply(Adapter[AmplifierRole]):
 
     def current_a(self) -> float:
         """See `Amplifier`."""
+        near_a = AGREE * self.config.current_limit_a
         with self.session as supply:
-            return number(self._channel(supply, self.config.channel).current, "current")
+            channel = self._channel(supply, self.config.channel)
+            return self.surely(lambda: number(channel.current, "current"), within=near_a)
 
     def _power(self, output: SupplyChannel, highest_v: float) -> None:
         with self.session as supply:
@@ -108,7 +113,7 @@ class ChannelSupply(Adapter[AmplifierRole]):
         with self.session as supply:
             channel = self._channel(supply, number_)
             channel.output_enabled = on
-            found = switched(channel.output_enabled, "output")
+            found = self.surely(lambda: switched(channel.output_enabled, "output"), on)
         if found != on:
             raise InstrumentError(
                 f"{self.session.told()}: output {number_} was switched {'on' if on else 'off'} but "
@@ -117,7 +122,8 @@ class ChannelSupply(Adapter[AmplifierRole]):
 
     def _is_on(self, number_: int) -> bool:
         with self.session as supply:
-            return switched(self._channel(supply, number_).output_enabled, "output")
+            channel = self._channel(supply, number_)
+            return self.surely(lambda: switched(channel.output_enabled, "output"), True)
 
     def _channel(self, supply: Any, number_: int) -> Any:
         if number_ not in supply.channels:

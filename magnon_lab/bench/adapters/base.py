@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, ClassVar, Generic, TypeVar
 
-from magnon_lab.bench.errors import InstrumentError
+from magnon_lab.bench.errors import InstrumentError, ReadBackError
 from magnon_lab.bench.schema import BenchModel, Role
-from magnon_lab.bench.session import Session
+from magnon_lab.bench.session import GARBLED, Session
 
 QUEUE_LENGTH = 64
 """More than any error queue holds; one that never ends would hang PyMeasure's `check_errors`."""
@@ -14,7 +15,11 @@ QUEUE_LENGTH = 64
 POWER_ON = 128
 """Bit of the event status register that tells that power came back (IEEE 488.2)."""
 
+ASKED = 5
+"""So often an answer is asked for until two in a row agree."""
+
 Config = TypeVar("Config", bound=Role)
+Answer = TypeVar("Answer", float, bool, str)
 
 
 class Adapter(Generic[Config]):
@@ -58,6 +63,39 @@ class Adapter(Generic[Config]):
             with self.session as instrument:
                 read_errors(instrument)
 
+    def surely(
+        self,
+        read: Callable[[], Answer],
+        expected: Answer | None = None,
+        within: float = 0.0,
+    ) -> Answer:
+        """Return what `read` says twice in a row, to be called inside `with self.session`.
+
+        One answer alone may belong to another question: it is taken only if it is the one
+        `expected`. Numbers agree `within` so much. Where answers did not agree the session is
+        opened anew afterwards, so that nothing late is left in it. Raises ConnectionError if no two
+        agree, or what reading raised last.
+        """
+        last: Answer | None = None
+        wrong: Exception = ConnectionError(f"no two of {ASKED} answers in a row agree")
+        for count in range(ASKED):
+            try:
+                answer = read()
+            except (ConnectionError, *GARBLED) as error:
+                if isinstance(error, ConnectionError) and type(error) is not ConnectionError:
+                    raise  # a connection that is gone
+                self.session.doubt()
+                wrong = error
+                continue
+            if last is not None and _agree(last, answer, within):
+                return answer
+            if count == 0 and expected is not None and _agree(expected, answer, within):
+                return answer
+            if last is not None:
+                self.session.doubt()
+            last = answer
+        raise wrong
+
     def tolerance(self, quantity: str, own: float) -> float:
         """Return how far a read-back may be off: the bench file's word, else the adapter's own."""
         told = getattr(self.model.tolerance, quantity)
@@ -76,12 +114,18 @@ class Adapter(Generic[Config]):
             raise InstrumentError(f"{self.session.told()} reports: {text}")
 
     def verify(self, what: str, asked: float, found: float, tolerance: float, unit: str) -> None:
-        """Raise `InstrumentError` if a read-back is not what was asked."""
+        """Raise `ReadBackError` if a read-back is not what was asked."""
         if not abs(found - asked) <= tolerance:
-            raise InstrumentError(
+            raise ReadBackError(
                 f"{self.session.told()}: {what} was set to {f'{asked:.12g} {unit}'.rstrip()} but "
                 f"reads back as {f'{found:.12g} {unit}'.rstrip()}"
             )
+
+
+def _agree(one: float | str, other: float | str, within: float) -> bool:
+    if isinstance(one, str) or isinstance(other, str):
+        return one == other
+    return abs(one - other) <= within
 
 
 def read_errors(instrument: Any) -> list[tuple[int, str]]:

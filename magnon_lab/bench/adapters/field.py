@@ -12,6 +12,9 @@ from magnon_lab.bench.schema import FieldRole
 SET_A = 1e-3
 """Furthest that a set current reads back from what was sent, with six digits."""
 
+SET_V = 0.01
+"""The same of a set voltage."""
+
 
 class KepcoFieldSource(Adapter[FieldRole]):
     """A Kepco BOP with BIT 4886, as a current source for a magnet.
@@ -42,26 +45,30 @@ class KepcoFieldSource(Adapter[FieldRole]):
     def is_on(self) -> bool:
         """See `FieldSource`."""
         with self.session as supply:
-            return switched(supply.output_enabled, "output")
+            return self._on(supply)
+
+    def is_live(self) -> bool:
+        """See `FieldSource`."""
+        return self.is_on() or abs(self.current_a()) > self.config.near_zero_a
 
     def take_over(self) -> None:
         """See `FieldSource`.
 
-        Found on in mode VOLT, the voltage is ramped to zero, the current awaited to die, and only
+        Found live in mode VOLT, the voltage is ramped to zero, the current awaited to die, and only
         then the output switched off and the mode changed: changed at once, what was the limit of
         current would become the current.
         """
+        live = self.is_live()
         with self.session as supply:
-            on = switched(supply.output_enabled, "output")
-            voltage_mode = supply.operating_mode != "CURR"
-            if on and voltage_mode:
+            voltage_mode = self._mode(supply) != "CURR"
+            if live and voltage_mode:
                 self._ramp_voltage_down(supply)
-        if on and voltage_mode:
+        if live and voltage_mode:
             self.switch_off()
-            on = False
+            live = False
+        if live:
+            return  # it carries current already: its range and compliance stay as they are
         with self.session as supply:
-            if on:
-                return  # it carries current already: its range and compliance stay as they are
             if voltage_mode:
                 supply.operating_mode = "CURR"
             self._require_current_mode(supply)
@@ -69,9 +76,13 @@ class KepcoFieldSource(Adapter[FieldRole]):
             supply.voltage_setpoint = self.config.compliance_v
             if hasattr(supply, "pin_current_range"):
                 supply.pin_current_range()  # else it glitches at a quarter of full scale
-            compliance_v = number(supply.voltage_setpoint, "compliance")
+            compliance_v = self.surely(
+                lambda: number(supply.voltage_setpoint, "compliance"),
+                self.config.compliance_v,
+                SET_V,
+            )
         self.check_errors()
-        self.verify("compliance", self.config.compliance_v, compliance_v, 0.01, "V")
+        self.verify("compliance", self.config.compliance_v, compliance_v, SET_V, "V")
 
     def switch_on(self) -> None:
         """See `FieldSource`."""
@@ -79,27 +90,21 @@ class KepcoFieldSource(Adapter[FieldRole]):
             return
         with self.session as supply:
             self._require_current_mode(supply)
-            set_a = number(supply.current_setpoint, "current set point")
-            self.verify("current set point", 0.0, set_a, 1e-3, "A")
+            set_a = self._set_a(supply, 0.0)
+            self.verify("current set point", 0.0, set_a, SET_A, "A")
             supply.output_enabled = True
-            on = switched(supply.output_enabled, "output")
+            on = self._on(supply)
         self.check_errors()
         if not on:
             raise InstrumentError(f"{self.session.told()}: output was switched on but reads off")
 
-    def switch_off(self) -> None:
+    def switch_off(self, whatever_reads: bool = False) -> None:
         """See `FieldSource`."""
-        if not self.is_on():
-            return
-        current_a = self.current_a()
-        if abs(current_a) > self.config.near_zero_a:
-            raise InstrumentError(
-                f"{self.session.told()}: OUTPUT LEFT ON, {current_a:.3f} A still flow, more than "
-                f"near_zero_a, {self.config.near_zero_a:g} A: switching off would be a step to zero"
-            )
+        if not whatever_reads:
+            self._require_no_current()
         with self.session as supply:
             supply.output_enabled = False
-            on = switched(supply.output_enabled, "output")
+            on = self._on(supply, False)
         self.check_errors()
         if on:
             raise InstrumentError(f"{self.session.told()}: output was switched off but reads on")
@@ -110,7 +115,7 @@ class KepcoFieldSource(Adapter[FieldRole]):
             self._require_current_mode(supply)
             current_a = field_mt / self.config.mt_per_a
             supply.current_setpoint = current_a
-            found_a = number(supply.current_setpoint, "current set point")
+            found_a = self._set_a(supply, current_a)
         # A step that got lost would make the next one twice as fast.
         self.verify("current set point", current_a, found_a, SET_A, "A")
 
@@ -118,7 +123,7 @@ class KepcoFieldSource(Adapter[FieldRole]):
         """See `FieldSource`."""
         with self.session as supply:
             self._require_current_mode(supply)
-            set_a = number(supply.current_setpoint, "current set point")
+            set_a = self._set_a(supply)
         return set_a * self.config.mt_per_a
 
     def field_mt(self) -> float:
@@ -129,20 +134,46 @@ class KepcoFieldSource(Adapter[FieldRole]):
         """See `FieldSource`."""
         self.session.clock.sleep(self.config.read_back_s)
         with self.session as supply:
-            return number(supply.current, "current")
+            return self._current_a(supply)
+
+    def _on(self, supply: Any, expected: bool = True) -> bool:
+        return self.surely(lambda: switched(supply.output_enabled, "output"), expected)
+
+    def _mode(self, supply: Any) -> str:
+        return self.surely(lambda: str(supply.operating_mode))
+
+    def _set_a(self, supply: Any, expected: float | None = None) -> float:
+        return self.surely(
+            lambda: number(supply.current_setpoint, "current set point"), expected, SET_A
+        )
+
+    def _current_a(self, supply: Any) -> float:
+        return self.surely(
+            lambda: number(supply.current, "current"), within=self.config.near_zero_a
+        )
 
     def _require_current_mode(self, supply: Any) -> None:
-        mode = supply.operating_mode
+        mode = self.surely(lambda: str(supply.operating_mode), "CURR")
         if mode != "CURR":
             raise InstrumentError(
                 f"{self.session.told()} is in mode {mode}, where a current set point is a limit; "
                 "nothing was set"
             )
 
+    def _require_no_current(self) -> None:
+        current_a = self.current_a()
+        if abs(current_a) > self.config.near_zero_a:
+            raise InstrumentError(
+                f"{self.session.told()}: OUTPUT LEFT ON, {current_a:.3f} A still flow, more than "
+                f"near_zero_a, {self.config.near_zero_a:g} A: switching off would be a step to zero"
+            )
+
     def _ramp_voltage_down(self, supply: Any) -> None:
         clock, step_s = self.session.clock, self.config.ramp_step_s
-        start_v = number(supply.voltage_setpoint, "voltage set point")
-        current_a = number(supply.current, "current")
+        start_v = self.surely(
+            lambda: number(supply.voltage_setpoint, "voltage set point"), within=SET_V
+        )
+        current_a = self._current_a(supply)
         slew = self.model.limits.field_slew_mt_per_s or 1.0
         seconds = abs(current_a * self.config.mt_per_a) / slew
         steps = max(1, round(seconds / step_s))

@@ -69,8 +69,7 @@ class PlainGenerator(Adapter[GeneratorRole]):
 
     def is_on(self) -> bool:
         """See `Generator`."""
-        with self.session as generator:
-            return self._is_on(generator)
+        return self._reads_on(True)
 
     def switch(self, on: bool) -> None:
         """See `Generator`."""
@@ -82,13 +81,17 @@ class PlainGenerator(Adapter[GeneratorRole]):
         self._verify_output(on)
 
     def _verify_output(self, on: bool) -> None:
-        found = self.is_on()
+        found = self._reads_on(on)
         if found != on:
             raise InstrumentError(
                 f"{self.session.told()}: RF was switched {'on' if on else 'off'} but reads "
                 f"{'on' if found else 'off'}"
             )
         self.check_errors()
+
+    def _reads_on(self, expected: bool) -> bool:
+        with self.session as generator:
+            return self.surely(lambda: self._is_on(generator), expected)
 
     def _is_on(self, generator: Any) -> bool:
         return switched(generator.is_enabled, "RF output")

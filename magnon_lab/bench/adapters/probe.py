@@ -32,14 +32,19 @@ class LakeShoreProbe(Adapter[ProbeRole]):
             )
         return Found(identity, f"{self.field_mt():.3f} mT")
 
-    def field_mt(self) -> float:
+    def field_mt(self, twice: bool = False) -> float:
         """See `FieldProbe`."""
         with self.session as probe:
             if self._prepared_for is not probe:
                 self._prepare(probe)
                 self._prepared_for = probe
-            self._pause(probe)
-            return 1e3 * number(probe.field, "field")
+            if twice:
+                return self.surely(lambda: self._read_mt(probe), within=self.config.tolerance_mt)
+            return self._read_mt(probe)
+
+    def _read_mt(self, probe: Any) -> float:
+        self._pause(probe)
+        return 1e3 * number(probe.field, "field")
 
     def _prepare(self, probe: Any) -> None:
         self._pause(probe)

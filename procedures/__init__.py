@@ -18,6 +18,7 @@ PROCEDURES: dict[str, str] = {
     "gain_sweep": "procedures.gain_sweep:GainSweep",
     "train": "procedures.train:Train",
     "evaluate": "procedures.evaluate:Evaluate",
+    "hand": "procedures.hand:Hand",
 }
 
 

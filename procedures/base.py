@@ -277,6 +277,9 @@ class RingProcedure(Procedure):
             self._wait("paused on request")
             self.switch_on()
 
+    def while_paused(self) -> None:
+        """Do what is to be done during a pause; called every `LOOK_S`."""
+
     def pause_on_error(self, message: str) -> None:
         """Wait for an operator, the bench being in standby after an error that `message` tells.
 
@@ -302,6 +305,7 @@ class RingProcedure(Procedure):
         context.paused.set()
         while context.pause.is_set() and not context.stop.is_set() and not self.should_stop():
             context.pulse.beat("pause")
+            self.while_paused()
             time.sleep(LOOK_S)
         context.pause.clear()
         context.paused.clear()

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import queue
 import threading
 from dataclasses import dataclass, field
 from typing import Literal
 
 from magnon_lab.bench import Bench, BenchFile
-from magnon_lab.runs import RunFile, RunsFolder
+from magnon_lab.runs import Request, RunFile, RunsFolder
 from procedures.pulse import Pulse
 
 
@@ -22,7 +23,9 @@ class Context:
     `stop`: end after the current step. `pause`: wait after the current step until it is cleared;
     `paused` tells that the run waits. (An abort is PyMeasure's `should_stop`.) The procedure beats
     `pulse` as it gets on. `on_error`: what comes of what cannot be measured after every try, or of
-    an overdriven analyser: a pause that waits for an operator, or the end of the run.
+    an overdriven analyser: a pause that waits for an operator, or the end of the run. `wishes` are
+    the requests to set something that came and are to be followed; None for a procedure that turns
+    no knob on request.
     """
 
     bench_file: BenchFile
@@ -34,6 +37,7 @@ class Context:
     paused: threading.Event = field(default_factory=threading.Event)
     pulse: Pulse = field(default_factory=Pulse)
     on_error: Literal["pause", "fail"] = "pause"
+    wishes: queue.SimpleQueue[Request] | None = None
 
 
 @dataclass(frozen=True)

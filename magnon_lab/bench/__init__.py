@@ -1,6 +1,6 @@
 """The bench: bench file, roles, limits, ramps, measurements, and the safe state."""
 
-from magnon_lab.bench.bench import Bench, ShownQuantity
+from magnon_lab.bench.bench import Bench
 from magnon_lab.bench.benchfile import BenchFile, json_schema, write_served_bench
 from magnon_lab.bench.byhand import check_bench, make_safe
 from magnon_lab.bench.errors import (
@@ -20,7 +20,7 @@ from magnon_lab.bench.measuring import (
     Measurement,
     MeasurementFailedError,
 )
-from magnon_lab.bench.quantities import QUANTITIES, Knob, unit_of
+from magnon_lab.bench.quantities import QUANTITIES, Knob, ShownQuantity, unit_of
 from magnon_lab.bench.stand import CheckLine
 from magnon_lab.bench.steps import StepOutcome
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self
@@ -25,7 +24,7 @@ from magnon_lab.bench.measuring import (
     OnMeasurement,
 )
 from magnon_lab.bench.planner import plan
-from magnon_lab.bench.quantities import Knob, unit_of
+from magnon_lab.bench.quantities import ShownQuantity, unit_of
 from magnon_lab.bench.reference import References
 from magnon_lab.bench.stand import CheckLine, Journal, Stand, no_journal
 from magnon_lab.bench.steps import StepOutcome
@@ -40,18 +39,6 @@ Leave = Literal["safe", "standby", "unchanged"]
 def never() -> bool:
     """Say that nothing should stop."""
     return False
-
-
-@dataclass(frozen=True)
-class ShownQuantity:
-    """One quantity as it stands; `held` and `knob` are None where there is none."""
-
-    quantity: str
-    unit: str
-    readback: float
-    held: float | None
-    limits: tuple[float, float]
-    knob: Knob | None
 
 
 class Bench:
@@ -195,8 +182,7 @@ class Bench:
         Raises `LimitError` before anything is sent; after any other error the bench is safe.
         """
         held = self.complete(hold or {})
-        self.stand.limits.check(held, drive)
-        self.stand.limits.check(self._references.settings(held), drive)
+        self._check(held, drive)
         self.custody.require_guard()
         self._all_off = False
         self.started = False
@@ -209,6 +195,15 @@ class Bench:
             if not self.started:
                 self.safe()
         return self.started
+
+    def hold(self, hold: Mapping[str, float], drive: bool) -> None:
+        """Hold `hold` from the next measurement on; what it does not name stays as it is held.
+
+        `drive`: whether the generator is on then. Raises `LimitError`; then nothing has changed.
+        """
+        held = self.complete({**self._held, **hold})
+        self._check(held, drive)
+        self._held = held
 
     def complete(self, hold: Mapping[str, float]) -> dict[str, float]:
         """Return a value for every quantity: `hold`, else the bench file's, else where it idles."""
@@ -366,6 +361,11 @@ class Bench:
             )
             for quantity in self.bench_file.quantities
         ]
+
+    def _check(self, held: Mapping[str, float], drive: bool) -> None:
+        """Refuse what may not be held, or would make a reference that may not be."""
+        self.stand.limits.check(held, drive)
+        self.stand.limits.check(self._references.settings(held), drive)
 
     def _before(self, number: int) -> None:
         """Take the reference that is due before the measurement of a number."""

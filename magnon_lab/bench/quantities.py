@@ -51,6 +51,18 @@ class Knob:
     step: float = 0.0
 
 
+@dataclass(frozen=True)
+class ShownQuantity:
+    """One quantity as it stands; `held` and `knob` are None where there is none."""
+
+    quantity: str
+    unit: str
+    readback: float
+    held: float | None
+    limits: tuple[float, float]
+    knob: Knob | None
+
+
 def spoken(quantity: str, value: float) -> str:
     """Return `quantity = value unit` for a message, with all digits that matter."""
     return f"{quantity} = {value:.12g} {unit_of(quantity)}".rstrip()

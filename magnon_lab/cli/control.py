@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Iterator
 from types import FrameType
 
-from magnon_lab.runs import RunError, RunFile
+from magnon_lab.runs import Request, RunError, RunFile
 from procedures.context import Context
 
 log = logging.getLogger(__name__)
@@ -102,11 +102,26 @@ class Control:
         self._looked = time.monotonic()
         try:
             for request in self._run.pending_requests():
+                if request.kind == "set":
+                    self._hand_on(request)
+                    continue
                 self.ask(request.kind)  # first of all: a full disk must not keep it from acting
                 self._run.take_up(request.id)
                 self._run.event("request", "outcome", f"{request.kind} taken up")
         except RunError as error:  # tried again at the next look
             log.debug("requests cannot be taken up: %s", error)
+
+    def _hand_on(self, request: Request) -> None:
+        """Hand a request to set something to the procedure, if it is one that turns on request."""
+        # Taken up first: if it were followed twice, an old value would go over a newer one.
+        self._run.take_up(request.id)
+        wishes = None if self._context is None else self._context.wishes
+        if wishes is not None:
+            wishes.put(request)
+            return
+        why = "this procedure sets nothing on request; magnon-lab run hand does"
+        told = {"requests": [request.id], "asked": request.data, "ok": False, "why": why}
+        self._run.event("set", "outcome", f"refused: {why}", told)
 
     def _tell_signals(self) -> None:
         while self._signals:

@@ -31,7 +31,7 @@ def run(
     procedure: Annotated[
         str | None,
         typer.Argument(
-            help="spectrum, gain_sweep, train, evaluate, or path/to/file.py[:Class] of your own."
+            help="spectrum, gain_sweep, train, evaluate, hand, or your own path/to/file.py[:Class]."
         ),
     ] = None,
     parameter: ParameterOption = None,

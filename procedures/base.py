@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -22,6 +22,7 @@ from magnon_lab.bench import (
 )
 from magnon_lab.runs import MeasurementBlock, RunError, RunFile
 from procedures.context import Context, CutShortError, Place
+from procedures.estimate import Estimate, bench_time_s
 
 #: How often (s) a paused run looks whether it is to go on.
 LOOK_S = 0.1
@@ -74,6 +75,13 @@ class RingProcedure(Procedure):
     )
 
     context: Context
+    groups: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "Held settings": QUANTITIES,
+        "Recording": ("seed",),
+    }
+    """Parameters by the heading that a form shows them under; what is under none comes first."""
+    meanings: ClassVar[Mapping[str, Mapping[str, str]]] = {}
+    """What the choices of a parameter mean, by parameter and choice."""
     resumable: ClassVar[bool] = False
     """Whether a run that ended before its time can go on, see `resume_from`."""
     reads_runs: ClassVar[bool] = False
@@ -123,14 +131,33 @@ class RingProcedure(Procedure):
                 held[name] = value
         return held
 
+    def check(self) -> None:
+        """Refuse what parameters and bench file alone show to be wrong; reads no other file.
+
+        Called while somebody types, so it must be quick and do without JAX. Raises `ValueError`
+        that names the parameter, or `LimitError`.
+        """
+        self.context.bench_file.check_settings(self.held())
+
+    def estimate(self) -> Estimate | None:
+        """Return about what this run will take, None where it cannot be told; without JAX.
+
+        Raises `ValueError` that names the parameter for what cannot work.
+        """
+        return None
+
+    def taking(self, measurements: int, knobs: tuple[str, ...]) -> Estimate:
+        """Return the estimate for so many measurements, each of which turns `knobs`."""
+        held, bench_file = self.held(), self.context.bench_file
+        return Estimate(measurements, bench_time_s(bench_file, held, knobs, measurements))
+
     def validate(self) -> None:
         """Refuse, before anything is written or sent, what can be known to be wrong.
 
-        Raises `LimitError` for a held setting outside the bench file's limits.
+        Raises as `check` does, for a held setting outside the bench file's limits `LimitError`.
         """
-        held = self.held()
-        self.context.bench_file.check_settings(held)
-        for name, value in held.items():
+        self.check()
+        for name, value in self.held().items():
             setattr(self, name, value)  # so that the run file tells what was held, by number
 
     def summary(self) -> dict[str, Any]:
@@ -199,10 +226,12 @@ class RingProcedure(Procedure):
         knobs: tuple[str, ...],
         numbers: NDArray[np.int64] | None = None,
         purpose: str = "measurement",
+        groups: NDArray[np.int64] | None = None,
     ) -> Measurement:
         """Measure one trace a row of `settings` (n, knobs).
 
-        Without `numbers` (n,) they go on from the last. The result is not `complete` where an
+        Without `numbers` (n,) they go on from the last. Rows of one of `groups` (n,) are measured
+        next to each other, whatever order saves time. The result is not `complete` where an
         abort came in between. Where the analyser is overdriven, or every try at a measurement
         failed, the run pauses (or fails, as the context's `on_error` says); if it then goes on, the
         batch is measured anew. Raises `CutShortError` if it ends instead.
@@ -212,7 +241,7 @@ class RingProcedure(Procedure):
         while True:
             try:
                 measurement = self.bench.measure(
-                    settings, knobs, numbers, should_stop=self.must_end
+                    settings, knobs, numbers, should_stop=self.must_end, groups=groups
                 )
             except MeasurementFailedError as error:
                 if self.context.on_error == "fail":

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, ClassVar
 
 from pymeasure.experiment import ListParameter, Parameter
@@ -10,6 +12,7 @@ from pymeasure.experiment import ListParameter, Parameter
 from magnon_lab.bench import QUANTITIES
 from magnon_lab.learning.names import SPLITS
 from magnon_lab.runs import RunError
+from procedures.estimate import Estimate, split_sizes
 from procedures.network import NetworkProcedure
 from procedures.training import check_knob_box, chosen_knobs, make_reservoir, make_trainer
 
@@ -35,15 +38,23 @@ class Evaluate(NetworkProcedure):
 
     DATA_COLUMNS: ClassVar[list[str]] = ["Step", "Loss", "Accuracy", "Ring measurements"]
 
+    groups: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "Evaluation": ("trained", "split", "reservoir"),
+        **NetworkProcedure.groups,
+    }
     reads_runs: ClassVar[bool] = True
-    _values: dict[str, Any]
+    _values: Mapping[str, Any] = MappingProxyType({})  # of the trained run, once it is read
     _checkpoint: bytes
 
     @property
     def uses_bench(self) -> bool:
         """Whether instruments are needed."""
-        kind = self._values["reservoir"] if self.reservoir == "as trained" else self.reservoir
-        return bool(kind == "bench")
+        return self._kind() == "bench"
+
+    def _kind(self) -> str:
+        """Return what stands between the digital blocks."""
+        as_trained = self.reservoir == "as trained"
+        return str(self._values["reservoir"] if as_trained else self.reservoir)
 
     def held(self) -> dict[str, float]:
         """Return every quantity: of the bench file, then of the training, then as set here."""
@@ -53,6 +64,17 @@ class Evaluate(NetworkProcedure):
             if math.isfinite(trained) and not math.isfinite(getattr(self, name)):
                 held[name] = trained
         return held
+
+    def estimate(self) -> Estimate:
+        """Return about what the split takes. Raises `RunError` where no run was trained so."""
+        self._values, self._checkpoint, _ = self._read_trained()
+        samples = split_sizes(self._values["task"])[SPLITS.index(self.split)]
+        measurements = samples * int(self._values["shots"])
+        if not self.uses_bench:
+            return Estimate(measurements * (self._kind() == "model"), 0.0)
+        return self.taking(
+            measurements, chosen_knobs(self.context.bench_file, self._values["knobs"])
+        )
 
     def validate(self) -> None:
         """Find the trained run and build its network anew; refuse what breaks a limit."""
@@ -66,8 +88,9 @@ class Evaluate(NetworkProcedure):
         check_knob_box(bench_file, names, held)
         seed = int(self._values["seed"])
         task = make_task(self._values["task"], seed, label=self._values["label"])
-        kind = self._values["reservoir"] if self.reservoir == "as trained" else self.reservoir
-        self.through = make_reservoir(kind, bench_file, names, held, seed, self.measure_on_bench)
+        self.through = make_reservoir(
+            self._kind(), bench_file, names, held, seed, self.measure_on_bench
+        )
         self.trainer = make_trainer(
             {**self._values, "decay_steps": self._values["decay"] == "cosine"},
             task,

@@ -7,7 +7,9 @@ from typing import Any, ClassVar
 import numpy as np
 from pymeasure.experiment import BooleanParameter, FloatParameter
 
+from magnon_lab.bench import LimitError
 from procedures.base import RingProcedure
+from procedures.estimate import Estimate
 
 
 class GainSweep(RingProcedure):
@@ -45,11 +47,19 @@ class GainSweep(RingProcedure):
         sign = 1.0 if last >= first else -1.0
         return np.asarray(first + sign * self.attenuation_step_db * np.arange(count))
 
-    def validate(self) -> None:
+    def estimate(self) -> Estimate:
+        """Return about what the sweep takes."""
+        return self.taking(len(self.attenuations_db()), ("attenuation_db",))
+
+    def check(self) -> None:
         """Refuse a sweep that leaves the limits of the bench file."""
-        super().validate()
-        for attenuation_db in (self.attenuation_from_db, self.attenuation_to_db):
-            self.context.bench_file.check_settings(self.held() | {"attenuation_db": attenuation_db})
+        super().check()
+        for name in ("attenuation_from_db", "attenuation_to_db"):
+            settings = self.held() | {"attenuation_db": getattr(self, name)}
+            try:
+                self.context.bench_file.check_settings(settings)
+            except LimitError as error:
+                raise LimitError(f"{name}: {error}") from error
 
     def execute(self) -> None:
         """Start the bench and sweep, from little loop gain to much or as asked."""

@@ -8,6 +8,7 @@ import numpy as np
 from pymeasure.experiment import IntegerParameter
 
 from procedures.base import RingProcedure
+from procedures.estimate import Estimate
 
 
 class Spectrum(RingProcedure):
@@ -19,6 +20,10 @@ class Spectrum(RingProcedure):
 
     DATA_COLUMNS: ClassVar[list[str]] = ["Frequency (Hz)", "Power (dBm)", "Repeat"]
     _mean_dbm: np.ndarray | None = None
+
+    def estimate(self) -> Estimate:
+        """Return about what the traces take, before each of which everything is set anew."""
+        return self.taking(self.repeats, tuple(self.held()))
 
     def execute(self) -> None:
         """Start the bench, take the traces, write each as it comes."""

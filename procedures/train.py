@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pymeasure.experiment import FloatParameter, IntegerParameter, ListParameter, Parameter
 
-from magnon_lab.learning.names import DIRECTIONS, ESTIMATORS, NETWORKS, OPTIMISERS
+from magnon_lab.bench import LimitError
+from magnon_lab.learning.names import DIRECTIONS, ESTIMATORS, NETWORKS, OPTIMISERS, TASKS
 from magnon_lab.runs import EvaluationRow, RunError, RunFile, StepRow
 from procedures.context import Place
+from procedures.estimate import Estimate, split_sizes
 from procedures.network import NetworkProcedure, row_of
 from procedures.training import (
     check_knob_box,
@@ -20,6 +22,7 @@ from procedures.training import (
     fingerprint,
     make_reservoir,
     make_trainer,
+    widths,
 )
 
 if TYPE_CHECKING:
@@ -128,6 +131,26 @@ class Train(NetworkProcedure):
         "Traces kept", default="all", description="In the run file: all, none, or each n-th."
     )
 
+    groups: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "Task and network": (
+            "task", "label", "reservoir", "knobs", "shots", "network", "hidden", "post_hidden",
+            "penalty",
+        ),
+        "Estimator": ("estimator", "directions", "sides", "distribution", "perturbation"),
+        "Training": (
+            "budget", "steps", "batch_size", "optimiser", "learning_rate", "decay", "calibration",
+            "validate_every",
+        ),
+        **NetworkProcedure.groups,
+        "Recording": ("keep", "seed"),
+    }  # fmt: skip
+    meanings: ClassVar[Mapping[str, Mapping[str, str]]] = {
+        "estimator": {name: choice.summary for name, choice in ESTIMATORS.items()}
+        | {"ridge": "a closed-form readout on a random pre-layer that stays as it is"},
+        "optimiser": {name: choice.summary for name, choice in OPTIMISERS.items()},
+        "network": {name: choice.summary for name, choice in NETWORKS.items()},
+        "task": {name: choice.summary for name, choice in TASKS.items()},
+    }
     DATA_COLUMNS: ClassVar[list[str]] = list(_COLUMNS)
 
     resumable: ClassVar[bool] = True
@@ -147,19 +170,29 @@ class Train(NetworkProcedure):
             return "all"
         return "none" if self.keep == "none" else int(self.keep)
 
+    def check(self) -> None:
+        """Refuse knobs without a range, ranges beyond a limit, and what would never end."""
+        super().check()
+        bench_file = self.context.bench_file
+        names = chosen_knobs(bench_file, self.knobs)
+        try:
+            check_knob_box(bench_file, names, self.held())
+        except LimitError as error:
+            raise LimitError(f"knobs: {error}") from error
+        for name in ("hidden", "post_hidden"):
+            widths(name, getattr(self, name))
+        if self.keep not in ("all", "none") and not (self.keep.isdigit() and int(self.keep) > 0):
+            raise ValueError(f"keep: {self.keep!r} is not all, none, or a whole number from 1")
+        if not self.steps and not self.budget:
+            raise ValueError("steps and budget are both 0: one of them must end the training")
+
     def validate(self) -> None:
         """Refuse data, parameters and knob ranges that cannot work, before anything is sent."""
         super().validate()
         from magnon_lab.learning.tasks import make_task
 
-        bench_file = self.context.bench_file
-        held = self.held()
+        bench_file, held = self.context.bench_file, self.held()
         names = chosen_knobs(bench_file, self.knobs)
-        check_knob_box(bench_file, names, held)
-        if self.keep not in ("all", "none") and not (self.keep.isdigit() and int(self.keep) > 0):
-            raise ValueError(f"keep: {self.keep!r} is not all, none, or a whole number from 1")
-        if not self.steps and not self.budget:
-            raise ValueError("steps and budget are both 0: one of them must end the training")
         path = Path(self.task)
         if path.suffix and path.is_file():
             self.task = str(path.resolve())  # to be found again from any other folder
@@ -175,6 +208,21 @@ class Train(NetworkProcedure):
             "decay_steps": self._planned * (self.decay == "cosine"),
         }
         self.trainer = make_trainer(values, task, self.through, bins)
+
+    def estimate(self) -> Estimate:
+        """Return about what learning, validation and the test at the end take."""
+        train, validation, test = split_sizes(self.task)
+        steps = self._count_steps(validation * self.shots)
+        names = chosen_knobs(self.context.bench_file, self.knobs)
+        if self.reservoir == "none":
+            return Estimate(0, 0.0)
+        total = self.calibration + test * self.shots
+        if self.estimator == "ridge":
+            total += (train + validation) * self.shots
+        else:
+            looks = steps // self.validate_every if self.validate_every else 0
+            total += steps * self.measurements_a_step() + looks * validation * self.shots
+        return self.taking(total, names) if self.uses_bench else Estimate(total, 0.0)
 
     def measurements_a_step(self) -> int:
         """Return the ring measurements that one step takes."""

@@ -13,6 +13,7 @@ from pymeasure.experiment import Parameter, Procedure
 
 from magnon_lab.cli.errors import BadInputError
 from procedures.base import Held
+from procedures.parameters import allowed
 
 
 def read_configuration(path: Path) -> dict[str, Any]:
@@ -86,19 +87,6 @@ def build_procedure(cls: type[Procedure], values: Mapping[str, Any]) -> Procedur
     if missing:
         raise BadInputError(f"{cls.__name__} needs {', '.join(missing)}: give -p {missing[0]}=…")
     return procedure
-
-
-def allowed(parameter: Parameter) -> str:
-    """Return in words which values a parameter takes."""
-    choices = getattr(parameter, "choices", None)
-    if choices:
-        return "one of " + ", ".join(str(choice) for choice in choices)
-    low, high = getattr(parameter, "minimum", None), getattr(parameter, "maximum", None)
-    units = f" {parameter.units}" if getattr(parameter, "units", None) else ""
-    if low is not None:
-        kind = "a whole number" if type(low) is int and type(high) is int else "a number"
-        return f"{kind} from {low:g} to {high:g}{units}"
-    return "true or false" if "Boolean" in type(parameter).__name__ else "text"
 
 
 def _refusal(name: str, value: Any, parameter: Parameter) -> str:

@@ -39,8 +39,8 @@ def show(
     as_json: JsonOption = False,
 ) -> None:
     """Show the parameters of a procedure: name, default, unit, what is allowed, meaning."""
-    from magnon_lab.cli.parameters import allowed
     from procedures import load_procedure
+    from procedures.parameters import allowed
 
     with told(as_json):
         cls = load_procedure(procedure)

@@ -14,7 +14,7 @@ from magnon_lab.gui.model.bench_text import read_facts
 from magnon_lab.gui.model.curve import Axis
 from magnon_lab.gui.model.knob_use import Knobs
 from magnon_lab.gui.model.scores import Evaluations
-from magnon_lab.gui.model.snapshot import Snapshot
+from magnon_lab.gui.model.snapshot import Reading, Snapshot
 from magnon_lab.gui.model.steps import Steps
 from magnon_lab.gui.model.traces import Drifting, Traces
 from magnon_lab.runs import Event, RunError
@@ -120,6 +120,7 @@ class RunView:
             "bench": read_facts(info["bench"]),
             "ring_measurements": measured,
             "bench_time_s": bench_time_s,
+            "reading": _reading(viewer),
             "part_done": viewer.part_done(),
             "eta_s": viewer.eta_s() if running else math.nan,
             "loss_kind": viewer.loss_kind(),
@@ -168,3 +169,16 @@ class RunView:
         if self._viewer is not None:
             self._viewer.close()
             self._viewer = None
+
+
+def _reading(viewer: RunViewer) -> Reading | None:
+    found = viewer.measurements(columns=("number", "requested", "realised"), newest=1)
+    if not len(found["number"]) or found["number"][0] < 0:
+        return None
+    names = viewer.knobs()
+    requested, realised = (
+        dict(zip(names, found[column][0].tolist(), strict=True))
+        for column in ("requested", "realised")
+    )
+    asked = {name: value for name, value in requested.items() if math.isfinite(value)}
+    return Reading(int(found["number"][0]), asked, {name: realised[name] for name in asked})

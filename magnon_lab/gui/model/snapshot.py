@@ -37,6 +37,18 @@ class Trace:
     peaks: tuple[Peak, ...]
 
 
+@dataclass(frozen=True)
+class Reading:
+    """Settings of the newest measurement, by quantity: as requested, and as read back.
+
+    A quantity that it did not set is in neither; one that could not be read is NaN.
+    """
+
+    number: int
+    requested: Mapping[str, float]
+    realised: Mapping[str, float]
+
+
 @dataclass(frozen=True, eq=False)
 class Waterfall:
     """Traces one above the other: image_dbm (n, points), numbers (n,).
@@ -139,6 +151,7 @@ class Snapshot:
     complete: bool = False
     evaluations: Mapping[str, Scores] = field(default_factory=dict)
     confusions: Mapping[str, Confusion] = field(default_factory=dict)
+    reading: Reading | None = None
     trace: Trace | None = None
     waterfall: Waterfall | None = None
     overview: Waterfall | None = None

@@ -44,10 +44,14 @@ class NetworkProcedure(RingProcedure):
         return blocks
 
     def measure_on_bench(
-        self, settings: NDArray[np.float64], knobs: tuple[str, ...], numbers: NDArray[np.int64]
+        self,
+        settings: NDArray[np.float64],
+        knobs: tuple[str, ...],
+        numbers: NDArray[np.int64],
+        groups: NDArray[np.int64] | None = None,
     ) -> Measurement:
         """Measure on the bench, and keep it also if an abort cut it short (`CutShortError`)."""
-        measurement = self.measure(settings, knobs, numbers, self._purpose)
+        measurement = self.measure(settings, knobs, numbers, self._purpose, groups)
         self._blocks.append(self.block(measurement, self._purpose))
         for phase in ("settle", "sweep"):
             spent = self._seconds.get(phase, 0.0) + measurement.times_s.get(phase, 0.0)
@@ -66,8 +70,10 @@ class NetworkProcedure(RingProcedure):
             raise CutShortError
         if not self.uses_bench:
             self.context.pulse.beat("tell")  # a model or nothing answers: all of it is computed
+        if isinstance(self.through, BenchReservoir):
+            return self.through(request.settings, request.numbers, request.groups)
         measured = self.through(request.settings, request.numbers)
-        if not isinstance(self.through, BenchReservoir | IdentityReservoir):
+        if not isinstance(self.through, IdentityReservoir):
             self.measured += len(measured.traces)
             self._blocks.append(
                 MeasurementBlock(

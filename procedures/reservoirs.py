@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from magnon_lab.bench import Measurement
     from magnon_lab.ring import Readout, RingModel
 
-    Measure = Callable[[Floats, tuple[str, ...], NDArray[np.int64]], Measurement]
+    Groups = NDArray[np.int64] | None
+    Measure = Callable[[Floats, tuple[str, ...], NDArray[np.int64], Groups], Measurement]
 
 INSTRUMENT_STEPS = {"attenuation_db": 0.25}
 """Resolutions of instruments in silico, in the quantity's unit (Mini-Circuits RCDAT series)."""
@@ -94,8 +95,8 @@ class RingReservoir:
 class BenchReservoir:
     """The bench as a reservoir, simulated or real.
 
-    `measure` takes settings (n, knobs), the knobs' names and numbers (n,) to a `Measurement`; it
-    is only called once the bench is open.
+    `measure` takes settings (n, knobs), the knobs' names, numbers (n,) and groups (n,) or None to a
+    `Measurement`; it is only called once the bench is open.
     """
 
     memoryless = True  # the bench opens the loop before each measurement
@@ -111,9 +112,14 @@ class BenchReservoir:
         self._names = tuple(knob.name for knob in knobs)
         self._measure = measure
 
-    def __call__(self, settings: Floats, numbers: NDArray[np.int64]) -> Measured:
-        """Measure settings (n, knobs) in physical units under numbers (n,)."""
-        measurement = self._measure(settings, self._names, numbers)
+    def __call__(
+        self, settings: Floats, numbers: NDArray[np.int64], groups: Groups = None
+    ) -> Measured:
+        """Measure settings (n, knobs) in physical units under numbers (n,).
+
+        Rows of one of `groups` (n,) are measured next to each other.
+        """
+        measurement = self._measure(settings, self._names, numbers, groups)
         return Measured(
             measurement.requested,
             measurement.realised,

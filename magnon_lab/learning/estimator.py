@@ -95,6 +95,11 @@ class Estimator(Protocol):
         """What the loss of a step was measured on."""
         ...
 
+    @property
+    def partners(self) -> int:
+        """How many rows of a request, one after the other, are compared with one another."""
+        ...
+
     def init(self, problem: Problem, network: Network) -> Any:
         """Return the estimator's own state, a pytree of arrays."""
         ...
@@ -112,6 +117,11 @@ class Estimator(Protocol):
     ) -> tuple[Any, Gradient | None]:
         """Return the estimator's next state, and the gradient when the step is complete."""
         ...
+
+
+def partners(sides: int, count: int) -> int:
+    """Return how many passes are compared: plus and minus, or a base and all its `count` moves."""
+    return 2 if sides == 2 else count + 1
 
 
 def losses(logits: jax.Array, y: jax.Array) -> jax.Array:

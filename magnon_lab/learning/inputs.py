@@ -18,6 +18,7 @@ from magnon_lab.learning.estimator import (
     add,
     losses,
     overshoot,
+    partners,
     post_gradient,
     pull_back,
 )
@@ -44,6 +45,11 @@ class InputPerturbation:
     def loss_kind(self) -> str:
         """What the loss of a step was measured on."""
         return "measured, mean of perturbed" if self.sides == 2 else "measured at the base"
+
+    @property
+    def partners(self) -> int:
+        """How many rows are compared with one another."""
+        return partners(self.sides, self.count)
 
     def init(self, problem: Problem, network: Any) -> Any:
         """Return the empty state: directions come from the step's key."""
@@ -146,6 +152,7 @@ class ExactGradient:
     """Backpropagation through a differentiable model at what was measured: the upper bound."""
 
     loss_kind: str = "measured unperturbed"
+    partners: int = 1
 
     def init(self, problem: Problem, network: Any) -> Any:
         """Return the empty state."""

@@ -67,11 +67,16 @@ class Measured(NamedTuple):
 
 
 class Request(NamedTuple):
-    """Settings (n, knobs) float64 in physical units to be measured under numbers (n,) int64."""
+    """Settings (n, knobs) float64 in physical units to be measured under numbers (n,) int64.
+
+    groups (n,), if any: rows of one group are partners whose traces are compared, so they are to
+    be measured next to each other, close in time.
+    """
 
     settings: Floats
     numbers: NDArray[np.int64]
     purpose: str
+    groups: NDArray[np.int64] | None = None
 
 
 class Reservoir(Protocol):

@@ -156,7 +156,10 @@ class Trainer:
             )
             return self._request(state, inputs, "calibration")
         stage = self.estimator.stage(state.estimator)
-        return self._request(state, self._ask(self._moving(state), stage=stage), "training")
+        request = self._request(state, self._ask(self._moving(state), stage=stage), "training")
+        partners = self.estimator.partners
+        together = np.arange(len(request.numbers), dtype=np.int64) // partners
+        return request._replace(groups=together if partners > 1 else None)
 
     def tell(
         self, state: TrainerState, request: Request, measured: Measured

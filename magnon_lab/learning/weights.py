@@ -19,6 +19,7 @@ from magnon_lab.learning.estimator import (
     accuracy,
     losses,
     overshoot,
+    partners,
     post_gradient,
 )
 from magnon_lab.learning.network import Network
@@ -53,6 +54,11 @@ class WeightPerturbation:
     def loss_kind(self) -> str:
         """What the loss of a step was measured on."""
         return "measured, mean of perturbed" if self.sides == 2 else "measured unperturbed"
+
+    @property
+    def partners(self) -> int:
+        """How many rows are compared with one another."""
+        return partners(self.sides, self.count)
 
     def init(self, problem: Problem, network: Network) -> Any:
         """Return the empty state: directions come from the step's key."""

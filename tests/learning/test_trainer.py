@@ -48,6 +48,33 @@ def test_requests_are_physical_float64_within_the_knobs_and_on_their_grids():
     np.testing.assert_array_equal(quarters, np.round(quarters))
 
 
+@pytest.mark.parametrize(
+    ("estimator", "rows"),
+    [
+        ("pgt", 2),
+        ("pgt_pre", 2),
+        ("input", 2),
+        ("trace", 2),
+        (("input", {"count": 3, "sides": 1}), 4),  # a base and its three moves
+        (("pgt", {"count": 2, "sides": 1}), 3),
+    ],
+)
+def test_what_is_compared_is_asked_for_together(estimator, rows):
+    trainer = small_trainer(RESERVOIR, estimator)
+    state = trainer.init()
+    calibration = trainer.ask(state)
+    assert calibration.groups is None
+    measured = RESERVOIR(calibration.settings, calibration.numbers)
+    state, _ = trainer.tell(state, calibration, measured)
+    request = trainer.ask(state)
+    np.testing.assert_array_equal(request.groups, np.arange(len(request.numbers)) // rows)
+    assert len(request.numbers) % rows == 0
+    between = trainer.encoding.unit(request.settings).reshape(-1, rows, len(RESERVOIR.knobs))
+    within = np.abs(np.diff(between, axis=1)).max()
+    assert within < 0.6 * np.abs(np.diff(between, axis=0)).max()  # partners are near each other
+    assert all(one.groups is None for one in trainer.evaluate_ask(state, "test"))
+
+
 def test_numbers_run_on_and_every_measurement_is_counted_by_its_purpose():
     trainer = small_trainer(RESERVOIR)
     state = trainer.init()

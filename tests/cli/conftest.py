@@ -1,11 +1,7 @@
 from __future__ import annotations
 
-import contextlib
 import json
 import os
-import signal
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,10 +10,10 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from magnon_lab.bench.benchfile import shipped_path
 from magnon_lab.cli.app import app
 from magnon_lab.cli.run import use_compilation_cache
 
+from ..serving import changed_bench
 from .asking import training
 
 
@@ -66,60 +62,8 @@ def command() -> Command:
     return call
 
 
-def changed_bench(folder: Path, change: Callable[[str], str]) -> Path:
-    """Write the shipped bench file, changed, into `folder`."""
-    path = folder / "changed.yaml"
-    library = shipped_path().parent / "sim_instruments.yaml"
-    text = shipped_path().read_text().replace("sim_instruments.yaml@", f"{library}@")
-    changed = change(text)
-    assert changed != text
-    path.write_text(changed)
-    return path
-
-
 @pytest.fixture
 def bench_with_all_knobs(tmp_path: Path) -> Path:
     """Return the shipped bench with field and amplifier voltage among the knobs."""
     slow = "  field_mt: {from: 91, to: 92}\n  amplifier_voltage_v: {from: 11, to: 12}\n"
     return changed_bench(tmp_path, lambda text: text.replace("\nhold:", f"{slow}\nhold:"))
-
-
-@dataclass
-class Served:
-    """A laboratory served by another process."""
-
-    bench: Path
-    resources: dict[str, str]
-    process: subprocess.Popen[str]
-
-
-@contextlib.contextmanager
-def _serve(folder: Path, pace: str) -> Iterator[Served]:
-    bench = folder / "served.yaml"
-    words = ["bench", "serve", "--json", "--pace", pace, "--seed", "7", "--write-bench", bench]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "magnon_lab.cli", *map(str, words)],
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stdout is not None
-    try:
-        yield Served(bench, json.loads(process.stdout.readline()), process)
-    finally:
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(20) == 0
-        process.stdout.close()
-
-
-@pytest.fixture
-def served(tmp_path: Path) -> Iterator[Served]:
-    """Serve a laboratory, on its own clock, from a process of its own."""
-    with _serve(tmp_path, "virtual") as laboratory:
-        yield laboratory
-
-
-@pytest.fixture
-def served_in_real_time(tmp_path: Path) -> Iterator[Served]:
-    """Serve a laboratory that takes the time that it would take."""
-    with _serve(tmp_path, "real") as laboratory:
-        yield laboratory

@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from .conftest import Command, changed_bench
+from ..serving import changed_bench
+from .conftest import Command
 
 SCRIPT_WITHOUT = "x = 1\n"
 SCRIPT_BROKEN = "import nothing_of_that_name\n"

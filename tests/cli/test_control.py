@@ -11,8 +11,9 @@ from magnon_lab.cli.control import GRACE_S, Control
 from magnon_lab.runs import RunFile, RunsFolder
 from procedures.pulse import Pulse
 
+from ..serving import changed_bench
 from .asking import ask_at, at_step, bystander, differences, wait_for
-from .conftest import Command, changed_bench
+from .conftest import Command
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,8 @@ import pyvisa
 
 from magnon_lab.simulation.wire import read_wire_log
 
-from .conftest import Command, Served
+from ..serving import Served
+from .conftest import Command
 
 
 def test_a_fault_on_a_served_bench(served: Served, command: Command) -> None:

@@ -14,7 +14,8 @@ import pyvisa
 
 from magnon_lab.runs import RunFile, RunsFolder
 
-from .conftest import Command, Served
+from ..serving import Served
+from .conftest import Command
 
 
 def switched_on(served: Served) -> bool:

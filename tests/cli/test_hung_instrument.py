@@ -13,8 +13,9 @@ import pytest
 
 from magnon_lab.runs import RunFile
 
+from ..serving import Served
 from .asking import at_step, wait_for
-from .conftest import Command, Served
+from .conftest import Command
 
 
 @pytest.fixture

@@ -11,8 +11,9 @@ from magnon_lab.bench import FLAG_OVERLOAD
 from magnon_lab.bench.benchfile import shipped_path
 from magnon_lab.runs import RunFile, RunsFolder
 
+from ..serving import changed_bench
 from .asking import bystander, differences, wait_for
-from .conftest import Command, changed_bench
+from .conftest import Command
 
 AT = 40  # number of the measurement, in the third step
 

@@ -16,8 +16,9 @@ import pytest
 from magnon_lab.runs import RunsFolder
 from magnon_lab.runs.queue import Entry, Queue
 
+from ..serving import changed_bench
 from .asking import wait_for
-from .conftest import Command, changed_bench
+from .conftest import Command
 
 #: Procedures of a user's own, which need neither bench nor JAX.
 OWN = """

@@ -17,8 +17,9 @@ from magnon_lab.cli.app import app
 from magnon_lab.runs import RunFile, RunsFolder
 from procedures.train import Train
 
+from ..serving import Served, changed_bench
 from .asking import ask_at, benchmark, bystander, differences
-from .conftest import Command, Served, changed_bench
+from .conftest import Command
 
 Words = tuple[str, ...]
 

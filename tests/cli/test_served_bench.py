@@ -12,7 +12,8 @@ import pyvisa
 
 from magnon_lab.runs import RunsFolder
 
-from .conftest import Command, Served
+from ..serving import Served
+from .conftest import Command
 
 
 def _ask(served: Served, role: str, query: str) -> str:

@@ -1,0 +1,24 @@
+"""What several rooms test with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from .serving import Served, serve
+
+
+@pytest.fixture
+def served(tmp_path: Path) -> Iterator[Served]:
+    """Serve a laboratory, on its own clock, from a process of its own."""
+    with serve(tmp_path, "virtual") as laboratory:
+        yield laboratory
+
+
+@pytest.fixture
+def served_in_real_time(tmp_path: Path) -> Iterator[Served]:
+    """Serve a laboratory that takes the time that it would take."""
+    with serve(tmp_path, "real") as laboratory:
+        yield laboratory

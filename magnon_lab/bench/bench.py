@@ -250,11 +250,10 @@ class Bench:
         together = None if groups is None else np.array(groups, dtype=np.int64, ndmin=1)
         if together is not None and together.shape != (len(rows),):
             raise BenchError(f"{len(rows)} settings need as many groups, not {together.shape}")
-        # Ordered, sent and read back as if nothing were known of before, so that what a batch
-        # realises follows from the batch alone: a resumed run is the same to the last bit.
+        # Ordered and read back as if nothing were known of before, so that what a batch realises
+        # follows from the batch alone: a resumed run is the same to the last bit.
         order = plan(self.stand.model, names, rows, {}, together)
-        for name in names:
-            self._turner.requested.pop(name, None)
+        self._turner.read_anew(names)
 
         def ends() -> bool:
             self.custody.require_guard()

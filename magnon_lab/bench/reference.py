@@ -48,8 +48,7 @@ class References:
         if stand.laboratory is not None:
             began_s = stand.laboratory.begin(NOISE + number)
         turner.open_loop()
-        for name in settings:  # read back each time, so that it tells what it was measured at
-            turner.requested.pop(name, None)
+        turner.read_anew(settings)  # so that it tells what it was measured at
         done = turner.turn(settings, should_stop)
         names = tuple(settings)
         rows = int(done)

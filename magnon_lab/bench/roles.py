@@ -144,11 +144,14 @@ class FieldSource(Instrument, Protocol):
     def field_set_mt(self) -> float:
         """Return the field that the set current should make."""
 
-    def field_mt(self) -> float:
+    def field_mt(self, moved: bool = True) -> float:
         """Return the field that the measured current should make, see `current_a`."""
 
-    def current_a(self) -> float:
-        """Return the measured current, which read the same twice; waits until it is valid."""
+    def current_a(self, moved: bool = True) -> float:
+        """Return the measured current, which read the same twice.
+
+        If it may have `moved` just now, waits until the reading is valid.
+        """
 
 
 class FieldProbe(Instrument, Protocol):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from magnon_lab.bench.errors import BenchError, InstrumentError
 from magnon_lab.bench.quantities import spoken
@@ -16,18 +16,23 @@ log = logging.getLogger(__name__)
 
 ShouldStop = Callable[[], bool]
 
+SLOW = ("field_mt", "amplifier_voltage_v")
+"""What takes so long to settle that it is not set anew where it stands."""
+
 
 class Turner:
     """What is set at the bench, and how it is changed.
 
     `requested` and `realised` (quantity -> value) hold what was asked for last and what the
     instruments made of it; a quantity that is not known, or not to be believed, is not in them.
+    Quantities `to_read` are as they were set, but are read back before the next use of them.
     """
 
     def __init__(self, stand: Stand) -> None:
         self.stand = stand
         self.requested: dict[str, float] = {}
         self.realised: dict[str, float] = {}
+        self.to_read: set[str] = set()
         self.unlevelled = False
         self.settle_s = 0.0  # settling time asked for so far
         self._left_mt: float | None = None  # where the last ramp down ended, until the next ramp
@@ -41,6 +46,17 @@ class Turner:
         """Forget a quantity until it is read back: if that fails, it must be sent again."""
         self.requested.pop(quantity, None)
         self.realised.pop(quantity, None)
+
+    def read_anew(self, names: Iterable[str]) -> None:
+        """Let quantities be read back when they are turned next, also if nothing changes.
+
+        Those that settle slowly stand as they are, if they do; the others are sent once more.
+        """
+        for name in names:
+            if name in SLOW:
+                self.to_read.add(name)
+            else:
+                self.requested.pop(name, None)
 
     def read(self) -> dict[str, float]:
         """Ask every instrument what it makes; return quantity -> value."""
@@ -69,6 +85,12 @@ class Turner:
         changed = {
             name: value for name, value in settings.items() if self.requested.get(name) != value
         }
+        standing = {
+            name: value
+            for name, value in settings.items()
+            if name in self.to_read and name not in changed
+        }
+        self.to_read.difference_update(settings)
         attenuation_db = changed.pop("attenuation_db", None)
         if attenuation_db is not None and attenuation_db > self.realised.get(
             "attenuation_db", math.inf
@@ -77,6 +99,10 @@ class Turner:
             attenuation_db = None
         if "field_mt" in changed and not self.move_field(changed["field_mt"], should_stop):
             return False
+        if "field_mt" in standing and not self.find_field(standing["field_mt"], should_stop):
+            return False
+        if "amplifier_voltage_v" in standing:
+            self.bias(standing["amplifier_voltage_v"], settle=False)
         if "amplifier_voltage_v" in changed:
             self.bias(changed["amplifier_voltage_v"])
         if "drive_power_dbm" in changed or "drive_frequency_hz" in changed:
@@ -115,15 +141,16 @@ class Turner:
         self.requested.update(sent)
         self.settle(self.stand.model.settle.drive_s)
 
-    def bias(self, voltage_v: float) -> None:
-        """Set the amplifier's supply voltage and wait for it."""
+    def bias(self, voltage_v: float, settle: bool = True) -> None:
+        """Set the amplifier's supply voltage, and wait for it unless it is there already."""
         amplifier = self.stand.amplifier
         if amplifier is None:
             raise BenchError("this bench has no amplifier role")
         self.doubt("amplifier_voltage_v")
         self.realised["amplifier_voltage_v"] = amplifier.set(voltage_v)
         self.requested["amplifier_voltage_v"] = voltage_v
-        self.settle(self.stand.model.settle.amplifier_s)
+        if settle:
+            self.settle(self.stand.model.settle.amplifier_s)
 
     def move_field(self, target_mt: float, should_stop: ShouldStop | None = None) -> bool:
         """Ramp the field and read it back; False if `should_stop` ended the ramp.
@@ -146,6 +173,20 @@ class Turner:
         found_mt = self._field_read_back(target_mt, agree_mt)
         self.requested["field_mt"], self.realised["field_mt"] = target_mt, found_mt
         journal("ramp", "outcome", f"field reads {found_mt:.3f} mT", {"field_mt": found_mt})
+        return True
+
+    def find_field(self, target_mt: float, should_stop: ShouldStop | None = None) -> bool:
+        """Read back a field that stands at the target since long, and move it if it does not.
+
+        Returns and raises as `move_field`.
+        """
+        config = self._field_role()
+        agree_mt = config.agree_a * abs(config.mt_per_a)
+        if not self._stands_at(target_mt, agree_mt):
+            return self.move_field(target_mt, should_stop)
+        self.doubt("field_mt")
+        found_mt = self._field_read_back(target_mt, agree_mt, moved=False)
+        self.requested["field_mt"], self.realised["field_mt"] = target_mt, found_mt
         return True
 
     def _stands_at(self, target_mt: float, agree_mt: float) -> bool:
@@ -223,10 +264,10 @@ class Turner:
         self.settle_s += seconds
         self.stand.clock.sleep(seconds)
 
-    def _field_read_back(self, target_mt: float, agree_mt: float) -> float:
+    def _field_read_back(self, target_mt: float, agree_mt: float, moved: bool = True) -> float:
         stand = self.stand
         assert stand.field is not None
-        from_current_mt = stand.field.field_mt()
+        from_current_mt = stand.field.field_mt(moved)
         if not abs(from_current_mt - target_mt) <= agree_mt:
             raise InstrumentError(
                 f"{spoken('field_mt', target_mt)} was set, but the measured current makes "

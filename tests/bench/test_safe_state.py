@@ -259,7 +259,7 @@ def test_a_supply_that_still_carries_current_is_left_on_and_reported(
     bench, wire, monkeypatch, caplog
 ) -> None:
     bench.start()
-    monkeypatch.setattr(bench.stand.field, "current_a", lambda: 2.6)
+    monkeypatch.setattr(bench.stand.field, "current_a", lambda moved=True: 2.6)
     monkeypatch.setattr(bench.stand.probe, "field_mt", lambda twice=False: 91.0)
     outcomes = {outcome.name: outcome for outcome in bench.safe()}
     assert [name for name in STEPS if not outcomes[name].ok] == STEPS[4:]

@@ -126,13 +126,14 @@ class KepcoFieldSource(Adapter[FieldRole]):
             set_a = self._set_a(supply)
         return set_a * self.config.mt_per_a
 
-    def field_mt(self) -> float:
+    def field_mt(self, moved: bool = True) -> float:
         """See `FieldSource`."""
-        return self.current_a() * self.config.mt_per_a
+        return self.current_a(moved) * self.config.mt_per_a
 
-    def current_a(self) -> float:
+    def current_a(self, moved: bool = True) -> float:
         """See `FieldSource`."""
-        self.session.clock.sleep(self.config.read_back_s)
+        if moved:
+            self.session.clock.sleep(self.config.read_back_s)
         with self.session as supply:
             return self._current_a(supply)
 

@@ -216,6 +216,12 @@ class KeysightE8257D(CheckedSCPIMixin, Agilent8257D):
         """Get which 10 MHz reference is used, a str: 'INT' or 'EXT'.""",
         cast=str,
     )
+    reference_unlocked = Instrument.measurement(
+        ":STAT:QUES:FREQ:COND?",
+        """Get whether the generator is not locked to its 10 MHz reference (bool), bit 1 of the
+        data questionable frequency condition (PSG and ESG programming guides).""",
+        **single(lambda text: bool(whole(text) & 2)),
+    )
 
     @property
     def unlevelled(self) -> bool:

@@ -305,6 +305,20 @@ class N9000Settings(CheckedSCPIMixin, Instrument):
         **choice("preamplifier band", {"low": "LOW", "full": "FULL"}),
     )
 
+    # Frequency reference
+
+    reference_source = Instrument.measurement(
+        ":ROSC:SOUR?",
+        """Get which 10 MHz reference is used, a str: 'INT' or 'EXT'.""",
+        cast=str,
+    )
+    reference_unlocked = Instrument.measurement(
+        ":STAT:QUES:FREQ:COND?",
+        """Get whether the analyser is not locked to its reference (bool), bit 1 of the
+        questionable frequency condition (X-Series programmer's reference).""",
+        **single(lambda text: bool(whole(text) & 2)),
+    )
+
     # Averaging
 
     average_count = Instrument.control(

@@ -45,6 +45,13 @@ class Tone(NamedTuple):
     unlevelled: bool
 
 
+class Reference(NamedTuple):
+    """The 10 MHz that an instrument runs on: whether it comes from outside, and is locked to."""
+
+    external: bool
+    locked: bool
+
+
 class Instrument(Protocol):
     """What every role has."""
 
@@ -55,6 +62,9 @@ class Instrument(Protocol):
 
     def restarted(self) -> bool:
         """Return whether it was switched on since this was asked last, as far as it can tell."""
+
+    def reference(self) -> Reference | None:
+        """Return which 10 MHz reference it runs on, None if it cannot tell."""
 
     def clear(self) -> None:
         """Take what is left of errors that are known already."""

@@ -336,6 +336,9 @@ class BenchModel(Strict):
     knobs: Knobs = Knobs()
     hold: Hold = Hold()
     readout: Readout
+    common_reference: bool = Field(
+        True, description="refuse to start where generator and analyser share no 10 MHz reference"
+    )
     reset_ring: bool = Field(True, description="open the loop before each measurement")
     safe: Safe = Field(default_factory=Safe)
     retries: Annotated[int, Field(strict=True, ge=0, le=100)] = Field(

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 from magnon_lab.bench import roles
 from magnon_lab.bench.adapters import adapt
 from magnon_lab.bench.benchfile import BenchFile
 from magnon_lab.bench.clock import Clock, WallClock
+from magnon_lab.bench.common_reference import reference_hazards
 from magnon_lab.bench.errors import BenchError, InstrumentError, OutputLostError
 from magnon_lab.bench.session import Session
 
@@ -72,6 +73,10 @@ class Stand:
         # The laboratory first: the others wait by its clock.
         for role in sorted(self.adapters, key=lambda name: name != "laboratory"):
             self.found[role] = self.adapters[role].connect()
+            self.adapters[role].clear()  # errors of whoever used it before are none of ours
+        for role, hazard in self._reference_hazards(self.adapters).items():
+            found = self.found[role]
+            self.found[role] = replace(found, hazards=(*found.hazards, hazard))
         self.restarted()  # whoever was switched on before now may have been
         self.limits.attenuation_max_db = self.attenuator.maximum_db
 
@@ -103,19 +108,35 @@ class Stand:
 
     def check(self) -> list[CheckLine]:
         """Ask every role anew, whatever the others say, and look at the bench file."""
-        lines = []
+        failed: dict[str, str] = {}
         for role, adapter in self.adapters.items():
             try:
-                found = self.found[role] = adapter.connect()
+                self.found[role] = adapter.connect()
             except BenchError as error:
-                lines.append(CheckLine(role, False, str(error)))
+                failed[role] = str(error)
+        try:
+            hazards = self._reference_hazards(set(self.adapters) - set(failed))
+        except BenchError as error:
+            hazards = {"generator": f"its 10 MHz reference cannot be told: {error}"}
+        lines = []
+        for role in self.adapters:
+            if role in failed:
+                lines.append(CheckLine(role, False, failed[role]))
                 continue
+            found = self.found[role]
+            if role in hazards:
+                found = self.found[role] = replace(found, hazards=(*found.hazards, hazards[role]))
             text = f"{found.identity}: {found.state}"
             lines.append(CheckLine(role, not found.hazards, "; ".join((text, *found.hazards))))
         lines.extend(
             CheckLine("bench file", True, f"note: {note}") for note in self.bench_file.notes()
         )
         return lines
+
+    def _reference_hazards(self, reachable: Iterable[str]) -> dict[str, str]:
+        if not self.model.common_reference:
+            return {}
+        return reference_hazards(self.adapters, reachable)
 
     def refuse_hazards(self) -> None:
         """Raise `InstrumentError` if an instrument was found so that it must not be started."""

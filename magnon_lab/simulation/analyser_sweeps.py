@@ -273,6 +273,10 @@ class AnalyserSweeps(AnalyserSettings):
             return 1
         return 8 | 16 if self.busy() or self.values["continuous"] else 0
 
+    def questionable_frequency_condition(self) -> int:
+        """Bits of `STAT:QUES:FREQ`: 1 the frequency reference is unlocked."""
+        return 2 * int(self.values["reference_lost"])
+
     def questionable_power_condition(self) -> int:
         """Bits of `STAT:QUES:POW`: 6 input overload."""
         return 64 if self._damaging else 0

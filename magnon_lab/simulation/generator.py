@@ -261,6 +261,10 @@ class Generator(SimulatedInstrument):
         waiting = self.values["trigger_source"] != "IMM" and self.values["frequency_mode"] != "CW"
         return (2 if self.busy() else 0) | (32 if waiting else 0)
 
+    def questionable_frequency_condition(self) -> int:
+        """Bits of `STAT:QUES:FREQ`: 1 the 10 MHz reference is unlocked."""
+        return 2 * int(self.values["reference_lost"])
+
     def questionable_power_condition(self) -> int:
         """Bits of `STAT:QUES:POW`: 1 unlevelled."""
         limit = self.levelled_max(self.values["frequency"])

@@ -82,6 +82,8 @@ def test_output_off_is_never_read_as_on(check_get, reply, value):
 def test_measurements(check_get):
     check_get(KeysightE8257D, "attenuator", ":POW:ATT?", "1.0E+1", 10.0)
     check_get(KeysightE8257D, "reference_source", ":ROSC:SOUR?", "EXT\n", "EXT")
+    check_get(KeysightE8257D, "reference_unlocked", ":STAT:QUES:FREQ:COND?", "+0\n", False)
+    check_get(KeysightE8257D, "reference_unlocked", ":STAT:QUES:FREQ:COND?", "3\n", True)
     condition = GeneratorOperationCondition
     check_get(KeysightE8257D, "operation_condition", ":STAT:OPER:COND?", "2", condition.SETTLING)
 

@@ -241,3 +241,9 @@ def test_sweep_duration_counts_averages_only_where_a_trace_needs_them(types, dur
     query = ":SWE:TIME?;:AVER:COUN?;" + ";".join(f":TRAC{n}:TYPE?" for n in range(1, 7))
     with expected_protocol(KeysightN9000, [(query, f"5.0E-2;10;{types}")]) as analyser:
         assert analyser.sweep_duration == pytest.approx(duration)
+
+
+def test_which_reference_it_runs_on(check_get):
+    check_get(KeysightN9000, "reference_source", ":ROSC:SOUR?", "INT\n", "INT")
+    check_get(KeysightN9000, "reference_unlocked", ":STAT:QUES:FREQ:COND?", "0\n", False)
+    check_get(KeysightN9000, "reference_unlocked", ":STAT:QUES:FREQ:COND?", "+2\n", True)

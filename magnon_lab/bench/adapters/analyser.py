@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from magnon_lab.bench.adapters.base import Adapter
-from magnon_lab.bench.errors import InstrumentError
+from magnon_lab.bench.adapters.base import Adapter, reference_of
+from magnon_lab.bench.errors import InstrumentError, ReadBackError
 from magnon_lab.bench.quantities import unit_of
-from magnon_lab.bench.roles import Found, Sweep
+from magnon_lab.bench.roles import Found, Reference, Sweep
 from magnon_lab.bench.schema import Readout, Role
 
 
@@ -39,6 +39,13 @@ class KeysightAnalyser(Adapter[Role]):
             identity,
             f"{start / 1e9:.6g} to {stop / 1e9:.6g} GHz, input attenuation {attenuation:g} dB",
         )
+
+    def reference(self) -> Reference | None:
+        """See `Instrument`."""
+        if not hasattr(self.session.driver, "reference_unlocked"):
+            return None
+        with self.session as analyser:
+            return reference_of(analyser.reference_source, analyser.reference_unlocked)
 
     def configure(self, readout: Readout) -> None:
         """See `Analyser`."""

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any, ClassVar, Generic, TypeVar
 
 from magnon_lab.bench.errors import InstrumentError, ReadBackError
+from magnon_lab.bench.roles import Reference
 from magnon_lab.bench.schema import BenchModel, Role
 from magnon_lab.bench.session import GARBLED, Session
 
@@ -56,6 +57,10 @@ class Adapter(Generic[Config]):
             return False
         with self.session as instrument:
             return bool(int(float(instrument.ask("*ESR?"))) & POWER_ON)
+
+    def reference(self) -> Reference | None:
+        """Return which 10 MHz reference it runs on, None if it cannot tell."""
+        return None
 
     def clear(self) -> None:
         """Take what is left of errors that are known already."""
@@ -137,6 +142,11 @@ def read_errors(instrument: Any) -> list[tuple[int, str]]:
             return errors
         errors.append((int(code), str(text).strip().strip('"')))
     raise ConnectionError(f"the error queue does not end; its last entry: {errors[-1]}")
+
+
+def reference_of(source: Any, unlocked: Any) -> Reference:
+    """Return a reference told by `ROSC:SOUR?` and by whether the instrument is not locked to it."""
+    return Reference(external=str(source).strip().upper() != "INT", locked=not unlocked)
 
 
 def number(value: Any, what: str) -> float:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from typing import Any, ClassVar
 
-from magnon_lab.bench.adapters.base import Adapter, number, read_errors, switched
+from magnon_lab.bench.adapters.base import Adapter, number, read_errors, reference_of, switched
 from magnon_lab.bench.errors import InstrumentError
-from magnon_lab.bench.roles import Found, Tone
+from magnon_lab.bench.roles import Found, Reference, Tone
 from magnon_lab.bench.schema import GeneratorRole
 
 
@@ -29,6 +29,13 @@ class PlainGenerator(Adapter[GeneratorRole]):
         at = f"{tone.power_dbm:g} dBm at {tone.frequency_hz / 1e9:.9g} GHz"
         state = f"RF {'on' if on else 'off'}, {at}"
         return Found(identity, state, tuple(self._hazards()))
+
+    def reference(self) -> Reference | None:
+        """See `Instrument`."""
+        if not hasattr(self.session.driver, "reference_unlocked"):
+            return None
+        with self.session as generator:
+            return reference_of(generator.reference_source, generator.reference_unlocked)
 
     def prepare(self) -> None:
         """See `Generator`."""

@@ -6,16 +6,19 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from magnon_lab.bench.adapters.base import Adapter, number, read_errors
+from magnon_lab.bench.adapters.base import Adapter, number, read_errors, reference_of
 from magnon_lab.bench.errors import InstrumentError
 from magnon_lab.bench.quantities import unit_of
-from magnon_lab.bench.roles import Found, Sweep
+from magnon_lab.bench.roles import Found, Reference, Sweep
 from magnon_lab.bench.schema import Readout, Role
 
 DETECTORS = {"average": "RMS", "peak": "POS", "sample": "SAMP"}
 
 OVERLOADS = 1 | 4 | 8
 """STAT:QUES:POW:COND? of FSW and FSV: RF overload, IF overload, input protection tripped."""
+
+NO_REFERENCE = 256
+"""STAT:QUES:FREQ:COND? of FSL and FSW: an external reference is chosen but cannot be used."""
 
 
 class RohdeSchwarzAnalyser(Adapter[Role]):
@@ -43,6 +46,13 @@ class RohdeSchwarzAnalyser(Adapter[Role]):
             identity,
             f"{start / 1e9:.6g} to {stop / 1e9:.6g} GHz, input attenuation {attenuation:g} dB",
         )
+
+    def reference(self) -> Reference | None:
+        """See `Instrument`."""
+        with self.session as analyser:
+            source = analyser.ask("ROSC:SOUR?")
+            missing = int(analyser.ask("STAT:QUES:FREQ:COND?")) & NO_REFERENCE
+        return reference_of(source, missing)
 
     def configure(self, readout: Readout) -> None:
         """See `Analyser`."""

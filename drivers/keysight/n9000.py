@@ -100,11 +100,12 @@ def is_overload(power: PowerCondition, integrity: IntegrityCondition) -> bool:
 class Acquisition(NamedTuple):
     """One sweep with what the analyser said about it.
 
-    `trace` are levels in dBm, shape (points,); `errors` is what the error queue held, empty if
-    all was well.
+    `trace` are levels in dBm, shape (points,); `operation_event` is what went on since it was asked
+    last; `errors` is what the error queue held, empty if all was well.
     """
 
     trace: npt.NDArray[np.float32]
+    operation_event: OperationCondition
     power_condition: PowerCondition
     integrity_condition: IntegrityCondition
     errors: list[tuple[int, str]]
@@ -113,6 +114,13 @@ class Acquisition(NamedTuple):
     def overload(self) -> bool:
         """Whether the input was overdriven; the trace is compressed then, or worse."""
         return is_overload(self.power_condition, self.integrity_condition)
+
+    @property
+    def swept(self) -> bool:
+        """Whether it tells of a sweep; one that does not has sent the trace of another."""
+        return bool(
+            self.operation_event & (OperationCondition.SWEEPING | OperationCondition.MEASURING)
+        )
 
     @property
     def uncalibrated(self) -> bool:
@@ -280,23 +288,25 @@ class KeysightN9000(N9000Settings):
         """
         # Status goes with the sweep: the next ABORt or INITiate may clear it.
         status = (
+            ":STAT:OPER?",
             ":STAT:QUES:POW:COND?",
             ":STAT:QUES:INT:COND?",
             ":SWE:POIN?",
             ":SYST:ERR?",
         )
         if should_stop is None:
-            complete, *replies = self.ask_joined(":INIT:IMM", "*OPC?", *status, replies=5)
+            complete, *replies = self.ask_joined(":INIT:IMM", "*OPC?", *status, replies=6)
             if complete.strip() != "1":
                 raise ConnectionError(f"{self.name}: expected 1 from *OPC?, got {complete!r}")
         elif self.single_sweep(timeout, should_stop):
-            replies = self.ask_joined(*status, replies=4)
+            replies = self.ask_joined(*status, replies=5)
         else:
             return None
-        power, integrity, points, error = replies
+        operation, power, integrity, points, error = replies
         errors = self.check_errors_after(error)
         return Acquisition(
             self.read_trace(trace, whole(points)),
+            OperationCondition(whole(operation)),
             PowerCondition(whole(power)),
             IntegrityCondition(whole(integrity)),
             errors,

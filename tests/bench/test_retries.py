@@ -8,9 +8,11 @@ from magnon_lab.bench import (
     FLAG_RETRIED,
     Bench,
     BenchError,
+    InstrumentError,
     MeasurementFailedError,
     OutputLostError,
 )
+from magnon_lab.simulation.errors import ScpiError
 
 ROWS = np.array([[-10.0, 4.465e9, 11.0], [-20.0, 4.46e9, 12.5], [-15.0, 4.47e9, 14.0]])
 
@@ -52,6 +54,7 @@ TRANSIENT = [
     "kind=nan_trace,role=analyser,at=3",
     "kind=lost,role=attenuator,at=4",
     "kind=lost,role=generator,at=2",
+    "kind=lost,role=analyser,at=3",
     "kind=stuck,role=attenuator,at=3,duration_s=0.05",
     "kind=power_cycle,role=analyser,at=2",
 ]
@@ -141,6 +144,16 @@ def test_a_tripped_supply_is_not_tried_again(started, wire, role) -> None:
     assert not started.started
 
 
+@pytest.mark.parametrize("role", ["amplifier", "field"])
+def test_what_an_output_went_off_in_is_no_measurement(started, wire, role) -> None:
+    def trip(index, trace, flags) -> None:
+        if index == 1:
+            wire.laboratory.instruments[role].trip("current")
+
+    with pytest.raises(OutputLostError, match=role):
+        started.measure(ROWS, on_measurement=trip)
+
+
 def test_a_power_cycle_between_batches_is_noticed_and_set_up_again(
     started, wire, journal, undisturbed
 ) -> None:
@@ -166,6 +179,34 @@ def test_an_analyser_that_woke_with_the_same_points_spoils_the_batch(
     taken = started.measure(ROWS, on_measurement=wake)
     assert taken.flags.tolist() == [FLAG_RETRIED] * 3
     assert any("restarted during the batch" in entry[2] for entry in journal)
+
+
+@pytest.mark.parametrize(
+    ("command", "what"),
+    [
+        (":INIT:CONT", "continuous sweeping was set to False but reads back as True"),
+        (":DET:TRAC", "readout.detector was set to 'average' but reads back as 'normal'"),
+        (":TRAC:TYPE", "type of trace 1 was set to 'write' but reads back as 'average'"),
+        (":POW:GAIN", "preamplifier was set to False but reads back as True"),
+    ],
+)
+def test_an_analyser_that_is_not_set_up_is_not_measured_with(
+    edited, manager, wire, command, what
+) -> None:
+    analyser = wire.laboratory.instruments["analyser"]
+    for message in (":INIT:CONT ON", ":TRAC:TYPE AVER", ":POW:GAIN ON"):
+        for step in analyser.compile(message).steps:
+            step()
+    fault(wire, f"kind=lost,role=analyser,command={command}")
+    with Bench(edited({}), seed=1) as bench, pytest.raises(InstrumentError, match=what):
+        bench.start()
+
+
+def test_an_error_of_whoever_was_there_before_is_none_of_ours(shipped, manager, wire) -> None:
+    for role in ("analyser", "generator", "field", "amplifier"):
+        wire.laboratory.instruments[role].error(ScpiError(-113))
+    with Bench(shipped, seed=1) as bench:
+        assert bench.start()
 
 
 @pytest.mark.parametrize(

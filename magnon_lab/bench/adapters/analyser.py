@@ -28,6 +28,7 @@ class KeysightAnalyser(Adapter[Role]):
     )
     event_status = True
     sweep_s = 0.0
+    _tells_sweeps = False
 
     def connect(self) -> Found:
         """See `Instrument`."""
@@ -75,11 +76,23 @@ class KeysightAnalyser(Adapter[Role]):
                 "input_attenuation_db": analyser.attenuation,
                 "reference_level_dbm": analyser.reference_level,
             }
+            states = {
+                "continuous sweeping": (False, analyser.continuous),
+                "preamplifier": (False, analyser.preamplifier_enabled),
+                "type of trace 1": ("write", analyser.trace_1.type),
+                "readout.detector": (readout.detector, analyser.trace_1.detector),
+            }
             self.sweep_s = float(analyser.sweep_duration)
         self.check_errors()
         for key, value in found.items():
             asked = float(getattr(readout, key))
             self.verify(f"readout.{key}", asked, value, 1e-6 * abs(asked) + 1e-6, unit_of(key))
+        for what, (wanted, state) in states.items():
+            if state != wanted:
+                raise ReadBackError(
+                    f"{self.session.told()}: {what} was set to {wanted!r} but reads back as "
+                    f"{state!r}"
+                )
         # One message waits for the sweep to end, so it must be allowed to.
         self.session.allow(2 * self.sweep_s + 2)
 
@@ -88,6 +101,11 @@ class KeysightAnalyser(Adapter[Role]):
         with self.session as analyser:
             taken = analyser.acquire()
         self.refuse(taken.errors)
+        if self._tells_sweeps and not taken.swept:
+            raise InstrumentError(
+                f"{self.session.told()}: no sweep was made; the trace that it sent is an older one"
+            )
+        self._tells_sweeps = taken.swept
         if len(taken.trace) != self.model.readout.points:
             raise InstrumentError(
                 f"{self.session.told()}: a trace of {len(taken.trace)} points instead of "

@@ -126,18 +126,20 @@ class Batch:
     ) -> Measurement:
         """Measure what is to do, each row as often as the bench file's `retries` and once more.
 
-        `verify` is called first; after a fault `recover`, and what failed is tried again. An
-        instrument that was found to have restarted makes the whole batch doubtful. Raises
-        `MeasurementFailedError` after the last try, and at once `OutputLostError`, for an output
-        that went off.
+        `verify` is called last, since what went off meanwhile spoils what was measured; after a
+        fault `recover`, and what failed is tried again. An instrument that was found to have
+        restarted makes the whole batch doubtful. Raises `MeasurementFailedError` after the last
+        try, and at once `OutputLostError`, for an output that went off.
         """
         settled_s, started_s = self.turner.settle_s, time.perf_counter()
         retries, tries = self.stand.model.retries, Counter[int]()
-        prepare, stopped = verify, ""
+        stopped = ""
         while True:
             try:
-                prepare()
+                if tries:
+                    recover()
                 stopped = self._measure(before, should_stop, on_measurement)
+                verify()
                 self._refuse_restarted()
                 break
             except OutputLostError:
@@ -152,7 +154,6 @@ class Batch:
                     taken = self._taken(settled_s, started_s, "fault")
                     raise MeasurementFailedError(told, taken) from error
                 self._again.update(self.todo[:1])
-                prepare = recover
             if should_stop():
                 stopped = "stop"
                 break

@@ -94,9 +94,8 @@ class Stand:
         Raises `ConnectionFailed` or `InstrumentError`, also for another instrument than before.
         """
         before = dict(self.found)
-        for role, session in self.sessions.items():
+        for session in self.sessions.values():
             session.open()
-            self.adapters[role].clear()
         self.connect()
         for role, found in self.found.items():
             # A simulated laboratory tells its seed, which the bench may have set.

@@ -109,7 +109,7 @@ def _run(kind: str, step: Step, journal: Journal) -> StepOutcome:
         with contextlib.ExitStack() as stack:
             for session in step.sessions:
                 stack.enter_context(session.within(step.timeout_s))
-            text, readback = _act(step)
+            text, readback = _act(step, journal)
         outcome = StepOutcome(step.name, True, text, readback)
     except StepError as error:
         outcome = StepOutcome(step.name, False, str(error), error.readback)
@@ -125,12 +125,13 @@ def _run(kind: str, step: Step, journal: Journal) -> StepOutcome:
     return outcome
 
 
-def _act(step: Step) -> tuple[str, dict[str, float]]:
+def _act(step: Step, journal: Journal) -> tuple[str, dict[str, float]]:
     try:
         return step.act()
-    except BenchError:
+    except BenchError as error:
         # The session may have been broken for long, and is opened anew by now: once more, in what
         # is left of the step's time.
+        _tell(journal, "retry", "outcome", f"{step.name}: {error}; tried once more", {})
         return step.act()
 
 

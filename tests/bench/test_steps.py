@@ -131,9 +131,15 @@ def test_a_step_over_a_broken_session_is_tried_once_more() -> None:
         tries.append(1)
         raise InstrumentError("session opened anew")
 
-    assert run_steps("safe", [step("one", broken_at_first)], silent) == [
+    told = []
+
+    def journal(kind, phase, message, data) -> None:
+        told.append((kind, message))
+
+    assert run_steps("safe", [step("one", broken_at_first)], journal) == [
         StepOutcome("one", True, "off")
     ]
+    assert ("retry", "one: session opened anew; tried once more") in told
     tries.clear()
     (outcome,) = run_steps("safe", [step("one", broken)], silent)
     assert not outcome.ok

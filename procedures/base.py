@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from pymeasure.experiment import FloatParameter, IntegerParameter, Procedure
 
 from magnon_lab.bench import (
+    FLAG_UNLEVELLED,
     QUANTITIES,
     Bench,
     BenchError,
@@ -94,6 +95,7 @@ class RingProcedure(Procedure):
     """Whether the generator is switched on."""
     _began_s: float = 0.0  # by the bench's clock, when this run's time was 0
     _bench_time_s: float = math.nan
+    _unlevelled_told: bool = False
     _before_s: float = 0.0  # bench time used before this process
 
     @property
@@ -250,10 +252,22 @@ class RingProcedure(Procedure):
             else:
                 if measurement.stopped != "overload":
                     self.measured += len(measurement.numbers)
+                    self._tell_unlevelled(measurement)
                     return measurement
                 why = _overload(measurement)
             self.run_file.record_measurements(self.block(measurement, purpose))
             self.pause_on_error(why)
+
+    def _tell_unlevelled(self, measurement: Measurement) -> None:
+        """Journal, once, that the generator does not make what is asked of it."""
+        rows = np.flatnonzero(measurement.flags & FLAG_UNLEVELLED)
+        if len(rows) and not self._unlevelled_told:
+            self._unlevelled_told = True
+            message = (
+                f"the generator was unlevelled in measurement {measurement.numbers[rows[0]]}, at "
+                f"{_settings(measurement, rows[0])}: it is flagged, and so are all like it"
+            )
+            self.run_file.event("unlevelled", "outcome", message)
 
     def must_end(self) -> bool:
         """Return whether to end before the next measurement; beats, since one was made."""
@@ -342,10 +356,14 @@ class RingProcedure(Procedure):
 
 
 def _overload(measurement: Measurement) -> str:
-    row = measurement.requested[measurement.overloaded]
-    settings = dict(zip(measurement.knobs, row, strict=True))
-    told = ", ".join(f"{name} = {value:.12g}" for name, value in settings.items())
+    assert measurement.overloaded is not None
     return (
-        f"the analyser's input was overdriven at {told}: raise readout.input_attenuation_db "
-        "or readout.reference_level_dbm in the bench file, or give the loop less gain"
+        f"the analyser's input was overdriven at {_settings(measurement, measurement.overloaded)}: "
+        "raise readout.input_attenuation_db or readout.reference_level_dbm in the bench file, or "
+        "give the loop less gain"
     )
+
+
+def _settings(measurement: Measurement, row: int) -> str:
+    settings = zip(measurement.knobs, measurement.requested[row], strict=True)
+    return ", ".join(f"{name} = {value:.12g}" for name, value in settings)

@@ -160,7 +160,7 @@ def carry_out(procedure: RingProcedure, begin: Callable[[], RunFile], terms: Ter
             context.bench.report_to(run.folder, f"run {run.id}")
             run.set_identities(context.bench.identities())
             run.set_frequencies(context.bench.frequencies_hz)
-        worker = RunWorker(_results(procedure, run))
+        worker = RunWorker(_results(procedure, run), run)
         control = Control(run, worker.stop, context, terms.parent)
         listening.enter_context(control.signals())  # until the bench is safe and all is recorded
         _work(run, worker, control, terms, str(bench_file.path.resolve()))
@@ -196,7 +196,7 @@ def _launch_foreign(procedure: Procedure, name: str, runs: RunsFolder, terms: Te
         "and no safe state is ensured",
         {},
     )
-    worker = RunWorker(Results(procedure, str(run.csv_path)))
+    worker = RunWorker(Results(procedure, str(run.csv_path)), run)
     control = Control(run, worker.stop, None, terms.parent)
     with control.signals():
         _work(run, worker, control, terms, "")
@@ -235,6 +235,9 @@ def _conclude(
         status, code = "failed", exit_code_of(worker.error)
         message = f"{type(worker.error).__name__}: {worker.error}"
         log.debug("the procedure failed", exc_info=worker.error)
+    if not worker.stuck and ours and (unsafe := _unsafe(procedure.context)):
+        code = Failure.FAILED
+        message = f"{message}; {unsafe}" if message else unsafe
     summary = procedure.summary() if ours else {}
     try:
         if worker.stuck:
@@ -244,6 +247,19 @@ def _conclude(
         code, message = Failure.FAILED, f"{message}; {error}" if message else str(error)
     run.close()
     return Outcome(run, status, int(code), message, wall_time_s, summary, worker.stuck)
+
+
+def _unsafe(context: Context) -> str:
+    """Say what is not known to be off although the bench was to be safe, "" if all is."""
+    bench = context.bench
+    failed = [outcome for outcome in bench.outcomes if not outcome.ok] if bench else []
+    if not failed:
+        return ""
+    told = "; ".join(f"{outcome.name}: {outcome.text}" for outcome in failed)
+    then = "its guard goes on trying, and magnon-lab bench safe does so by hand"
+    if context.bench_file.in_process:
+        then = "its simulated laboratory ends with this process"
+    return f"THE BENCH IS NOT SAFE ({told}); {then}"
 
 
 def _stuck(context: Context) -> str:

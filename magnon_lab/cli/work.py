@@ -26,10 +26,11 @@ TURN_S = 0.1
 
 
 class RunWorker(Worker):  # type: ignore[misc]  # PyMeasure ships no types
-    """PyMeasure's worker, which also remembers the last record and what went wrong."""
+    """PyMeasure's worker, which also remembers the last record, and journals what went wrong."""
 
-    def __init__(self, results: Results) -> None:
+    def __init__(self, results: Results, run: RunFile) -> None:
         super().__init__(results, log_level=logging.WARNING)
+        self._run_file = run
         self.latest: dict[str, Any] = {}
         self.progress = 0.0
         self.error: BaseException | None = None
@@ -41,11 +42,13 @@ class RunWorker(Worker):  # type: ignore[misc]  # PyMeasure ships no types
         super().handle_record(record)
 
     def handle_error(self) -> None:
-        """Remember the error; PyMeasure itself only logs it. Work cut short as asked is none."""
+        """Remember and journal the error. Work cut short as asked is none."""
         error = sys.exc_info()[1]
         if isinstance(error, CutShortError):
             return
         self.error = error
+        with contextlib.suppress(RunError):  # it may be the run file that cannot be written
+            self._run_file.event("error", "outcome", f"{type(error).__name__}: {error}")
         self.emit("error", repr(error))
         self.update_status(Procedure.FAILED)
 

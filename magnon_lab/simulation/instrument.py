@@ -108,7 +108,9 @@ class SimulatedInstrument(StatusReporting):
     def freeze(self, message: str, only: Any) -> None:
         """Let what a message sets (or asks, if `only` is a query) read as it does now."""
         for call in self.parse(message):
-            if isinstance(call, ScpiError) or only not in (None, (call.target, call.query)):
+            if isinstance(call, ScpiError):
+                continue
+            if call.query if only is None else only != (call.target, call.query):
                 continue
             target = call.target.query if isinstance(call.target, Both) else call.target
             with suppress(ScpiError):  # what cannot be read now does not freeze

@@ -136,6 +136,15 @@ class Queue:
         alive = Process(*json.loads(process)).alive(0.0, time.time())
         return "running" if alive else "interrupted"
 
+    def worker(self) -> Process | None:
+        """Return the process that works the queue off and has an entry at work, if one does."""
+        query = "SELECT process FROM entries WHERE status = 'running' ORDER BY started DESC"
+        for (text,) in self._database.rows(query):
+            process = Process(*json.loads(text))
+            if process.alive(0.0, time.time()):
+                return process
+        return None
+
     # Changing
 
     def add(

@@ -67,7 +67,7 @@ def make_input(one: Field, changed: Callable[[], object]) -> QWidget:
     widget.setToolTip(one.tip)
     widget.setObjectName(one.name)
     _connect(widget, changed)
-    return widget  # type: ignore[no-any-return]  # PyMeasure's classes are not typed
+    return widget
 
 
 def _connect(widget: Any, changed: Callable[[], object]) -> None:

@@ -59,4 +59,8 @@ def _block(found: Any, name: str) -> Mapping[str, Any]:
 
 
 def _number(value: Any) -> float:
-    return float(value) if isinstance(value, int | float) else math.nan
+    """Return a number; YAML takes 4.45e9, without a sign in its exponent, for a text."""
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        return math.nan

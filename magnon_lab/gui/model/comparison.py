@@ -69,13 +69,22 @@ def band(curves: Sequence[Curve], axis: Axis, weight: float = 0.0) -> Band | Non
     return Band(grid, mean, deviation, len(lines))
 
 
-def legends(snapshots: Sequence[Snapshot]) -> list[str]:
-    """Return a short text for each run: what its parameters have that the others' have not."""
+def legends(snapshots: Sequence[Snapshot], seeds: bool = True) -> list[str]:
+    """Return a short text for each run: what its parameters have that the others' have not.
+
+    Without `seeds`, what repeats have in common: the same text for each of them.
+    """
     tables = [{**one.configuration, "procedure": one.procedure} for one in snapshots]
     names = dict.fromkeys(name for table in tables for name in table)
-    telling = [name for name in names if len({_text(table.get(name)) for table in tables}) > 1]
-    ids = [one.id or one.folder.name for one in snapshots]
+    telling = [
+        name
+        for name in names
+        if (seeds or name not in FREE) and len({_text(table.get(name)) for table in tables}) > 1
+    ]
     texts = [_told(table, telling) for table in tables]
+    if not seeds:
+        return texts
+    ids = [one.id or one.folder.name for one in snapshots]
     return [
         text if text and texts.count(text) == 1 else f"{text} {short(run)}".strip()
         for text, run in zip(texts, ids, strict=True)

@@ -22,12 +22,14 @@ AT_END = 1e-6
 class _Histogram:
     """Counts of one quantity in bins over a range; `fits` before it is `add`ed to."""
 
-    def __init__(self, low: float, high: float, knob: Range | None) -> None:
+    def __init__(self, low: float, high: float, step: float, knob: Range | None) -> None:
         # What is set to one value alone still needs bins of some width.
         width = (high - low) or max(abs(low), 1.0) * 1e-3
-        self.edges = np.linspace(low, low + width, BINS + 1)
+        self.edges: Array = np.linspace(low, low + width, BINS + 1)
+        if step > width / BINS:  # a bin for each value that the instrument can make
+            self.edges = low + step * (np.arange(round(width / step) + 2, dtype=np.float64) - 0.5)
         self.knob = knob
-        self.counts = np.zeros(BINS, dtype=np.int64)
+        self.counts = np.zeros(len(self.edges) - 1, dtype=np.int64)
         self.low = self.high = self.all = 0
         self._recent: Array = np.empty(0)
 
@@ -78,6 +80,7 @@ class Knobs:
         self._next = 0
         self._found: dict[str, _Histogram] = {}
         self._seen: dict[str, Range] = {}
+        self._steps: dict[str, float] = {}
 
     def read(self, viewer: RunViewer, facts: BenchFacts, deadline: float) -> bool:
         """Take in what was asked for, until `deadline` (by time.perf_counter)."""
@@ -109,6 +112,7 @@ class Knobs:
                 low, high = self._seen.get(quantity, (math.inf, -math.inf))
                 self._seen[quantity] = (min(low, values.min()), max(high, values.max()))
                 if quantity not in self._found:
+                    self._steps[quantity] = _step(values)
                     self._found[quantity] = self._made(quantity, facts)
                 if not self._found[quantity].fits(values):
                     self._found = {name: self._made(name, facts) for name in self._seen}
@@ -129,5 +133,11 @@ class Knobs:
             if known is not None:
                 slack = AT_END * (known[1] - known[0])
                 if known[0] - slack <= low and high <= known[1] + slack:
-                    return _Histogram(*known, knob)
+                    return _Histogram(*known, self._steps[quantity], knob)
         raise AssertionError("the last range holds what was seen")
+
+
+def _step(values: Array) -> float:
+    """Return the smallest step between values, 0 where there are not two of them."""
+    different = np.unique(np.round(values, 9))
+    return float(np.diff(different).min()) if len(different) > 1 else 0.0

@@ -37,6 +37,7 @@ class Evaluations:
             counts = viewer.confusion(row.step, row.split)
             if counts is not None:
                 labels = self._names(viewer, len(counts))
+                confusions.pop(row.split, None)  # the newest stands last
                 confusions[row.split] = Confusion(row.split, row.step, counts, labels, row.accuracy)
         self.confusions = confusions
         return True

@@ -162,8 +162,9 @@ class Snapshot:
 
     @property
     def confusion(self) -> Confusion | None:
-        """The newest confusion matrix of all splits."""
-        return max(self.confusions.values(), key=lambda one: one.step, default=None)
+        """The newest confusion matrix of all splits, of two after the same step the later."""
+        newest_first = reversed(list(self.confusions.values()))
+        return max(newest_first, key=lambda one: one.step, default=None)
 
     @property
     def configuration(self) -> Mapping[str, Any]:

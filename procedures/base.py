@@ -28,6 +28,10 @@ from procedures.estimate import Estimate, bench_time_s
 #: How often (s) a paused run looks whether it is to go on.
 LOOK_S = 0.1
 
+#: So many of the newest places of the tracked mode are read to go on from: what a killed run had
+#: measured beyond its last checkpoint has fewer references.
+MODES = 10_000
+
 #: What a measurement may take beside its settling times and the slowest answer, in s.
 SLACK_S = 20.0
 
@@ -188,10 +192,13 @@ class RingProcedure(Procedure):
     # The bench
 
     def startup(self) -> None:
-        """Note the bench's clock, by which the run's time is told."""
+        """Note the bench's clock, by which the run's time is told, and where the mode was last."""
         if self.uses_bench:
             self._began_s = self.bench.clock.now() - self._before_s
             self.bench.on_reference = self._record_reference
+            for event in self.run_file.events("mode", newest=MODES):
+                if event.data["number"] < self.measured:
+                    self.bench.references.mode_hz = event.data["mode_hz"]
 
     def _record_reference(self, measurement: Measurement) -> None:
         # Written at once: it belongs to no step, and its number never to another measurement.

@@ -22,6 +22,7 @@ from magnon_lab.bench.measuring import (
     Measurement,
     MeasurementFailedError,
     OnMeasurement,
+    asked,
 )
 from magnon_lab.bench.planner import plan
 from magnon_lab.bench.quantities import ShownQuantity, unit_of
@@ -76,7 +77,7 @@ class Bench:
         self.stand = Stand(bench_file, journal)
         self._turner = Turner(self.stand)
         self._switching = Switching(self.stand, self._turner)
-        self._references = References(self.stand, self._turner)
+        self.references = References(self.stand, self._turner)
         self.on_reference: Callable[[Measurement], None] | None = None
         """Called with each reference measurement (one row, numbered -1 - n before number n)."""
         self._held: dict[str, float] = {}
@@ -187,10 +188,11 @@ class Bench:
         self._all_off = False
         self.started = False
         self._held = held
+        self.references.begin()
         try:
             self.started = self._switching.start(
                 held, drive, should_stop
-            ) and self._references.warm_up(held, should_stop)
+            ) and self.references.warm_up(held, should_stop)
         finally:
             if not self.started:
                 self.safe()
@@ -236,10 +238,8 @@ class Bench:
         confirmed) and `MeasurementFailedError` is raised. After any other `InstrumentError`, such
         as for an output that went off, the bench is safe.
         """
-        names = tuple(knobs) if knobs is not None else tuple(self.bench_file.knobs)
-        rows = np.array(settings, dtype=np.float64, ndmin=2)
-        if rows.ndim != 2 or rows.shape[1] != len(names) or len(set(names)) != len(names):
-            raise BenchError(f"settings of shape {rows.shape} do not fit the knobs {names}")
+        turned = tuple(self.bench_file.knobs) if knobs is None else knobs
+        names, rows, together = asked(settings, turned, groups)
         if not self.started:
             raise BenchError("the bench is not started: call start() first")
         if "drive_power_dbm" in names and not self._switching.drive_on:
@@ -247,9 +247,6 @@ class Bench:
         counted = self._counted(numbers, len(rows))
         self.stand.limits.check_rows(names, rows, self._held, self._switching.drive_on)
         held = {name: value for name, value in self._held.items() if name not in names}
-        together = None if groups is None else np.array(groups, dtype=np.int64, ndmin=1)
-        if together is not None and together.shape != (len(rows),):
-            raise BenchError(f"{len(rows)} settings need as many groups, not {together.shape}")
         # Ordered and read back as if nothing were known of before, so that what a batch realises
         # follows from the batch alone: a resumed run is the same to the last bit.
         order = plan(self.stand.model, names, rows, {}, together)
@@ -263,8 +260,12 @@ class Bench:
             self._switching.recover()
             self.stand.limits.check_rows(names, rows, self._held, self._switching.drive_on)
 
-        batch = Batch(self.stand, self._turner, names, rows, held, counted, order)
         try:
+            self.custody.require_guard()
+            if len(counted):
+                self._tell_reference(self.references.find(int(counted.min()), self._held))
+            shift_hz = self.references.shift_hz(names, rows, self._held)
+            batch = Batch(self.stand, self._turner, names, rows, held, counted, order, shift_hz)
             taken = batch.measure(
                 self._switching.verify, recover, self._before, ends, on_measurement
             )
@@ -364,14 +365,16 @@ class Bench:
     def _check(self, held: Mapping[str, float], drive: bool) -> None:
         """Refuse what may not be held, or would make a reference that may not be."""
         self.stand.limits.check(held, drive)
-        self.stand.limits.check(self._references.settings(held), drive)
+        self.stand.limits.check(self.references.settings(held), drive)
 
     def _before(self, number: int) -> None:
         """Take the reference that is due before the measurement of a number."""
-        if self._references.due(number):
-            taken = self._references.take(number, self._held, never)
-            if self.on_reference is not None:
-                self.on_reference(taken)
+        if self.references.due(number):
+            self._tell_reference(self.references.take(number, self._held, never))
+
+    def _tell_reference(self, taken: Measurement | None) -> None:
+        if taken is not None and self.on_reference is not None:
+            self.on_reference(taken)
 
     def _now(self) -> dict[str, float]:
         """Return what the instruments make now; a drive that is off has no power."""

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 
-from magnon_lab.bench.errors import ConnectionFailed, InstrumentError, OutputLostError
+from magnon_lab.bench.errors import BenchError, ConnectionFailed, InstrumentError, OutputLostError
 from magnon_lab.bench.stand import Stand
 from magnon_lab.bench.turning import ShouldStop, Turner
 
@@ -51,6 +51,9 @@ class Measurement:
     times_s: dict[str, float] = field(default_factory=dict)
     """Bench time asked for settling; wall time spent on sweep and transfer, and in all."""
     stopped: str = ""
+    shift_hz: float = 0.0
+    """So much more than requested and realised drive frequencies say was on the wires: they are
+    meant as detunings from a mode that has moved (see `Track`)."""
 
     @property
     def complete(self) -> bool:
@@ -87,6 +90,23 @@ class MeasurementFailedError(InstrumentError):
         self.taken = taken
 
 
+def asked(
+    settings: npt.ArrayLike, knobs: Sequence[str], groups: npt.ArrayLike | None
+) -> tuple[tuple[str, ...], Array, npt.NDArray[np.int64] | None]:
+    """Return the knobs (K,), settings (n, K) and groups (n,) of a batch as arrays that fit.
+
+    Raises `BenchError` for what does not.
+    """
+    names = tuple(knobs)
+    rows = np.array(settings, dtype=np.float64, ndmin=2)
+    if rows.ndim != 2 or rows.shape[1] != len(names) or len(set(names)) != len(names):
+        raise BenchError(f"settings of shape {rows.shape} do not fit the knobs {names}")
+    together = None if groups is None else np.array(groups, dtype=np.int64, ndmin=1)
+    if together is not None and together.shape != (len(rows),):
+        raise BenchError(f"{len(rows)} settings need as many groups, not {together.shape}")
+    return names, rows, together
+
+
 class Batch:
     """Settings (n, K) that have passed the limits, measured one after the other in `order`.
 
@@ -103,11 +123,13 @@ class Batch:
         held: Mapping[str, float],
         numbers: npt.NDArray[np.int64],
         order: npt.NDArray[np.int64],
+        shift_hz: float = 0.0,
     ) -> None:
         count = len(settings)
         self.stand, self.turner = stand, turner
         self.knobs, self.settings, self.held, self.numbers = knobs, settings, held, numbers
         self.order = order.tolist()
+        self.shift_hz = shift_hz
         self.todo = list(self.order)
         self.realised = np.empty((count, len(knobs)))
         self.traces = np.empty((count, stand.model.readout.points), dtype=np.float32)
@@ -186,13 +208,16 @@ class Batch:
             turner.open_loop()
         row = dict(self.held)
         row.update(zip(self.knobs, self.settings[index].tolist(), strict=True))
+        row["drive_frequency_hz"] += self.shift_hz
         if not turner.turn(row, should_stop):
             return False
         before_s = time.perf_counter()
         sweep = stand.analyser.sweep()
         self.sweep_s += time.perf_counter() - before_s
         self.traces[index] = sweep.trace_dbm
-        self.realised[index] = [turner.realised[name] for name in self.knobs]
+        shift = {"drive_frequency_hz": self.shift_hz}
+        made = [turner.realised[name] - shift.get(name, 0.0) for name in self.knobs]
+        self.realised[index] = made
         self.flags[index] = (
             FLAG_OVERLOAD * sweep.overload
             | FLAG_UNLEVELLED * turner.unlevelled
@@ -229,4 +254,5 @@ class Batch:
                 "total": time.perf_counter() - started_s,
             },
             stopped=stopped,
+            shift_hz=self.shift_hz,
         )

@@ -295,6 +295,18 @@ class WarmUp(Strict):
     at_most_s: Positive = Field(3600.0, description="a ring that moves on beyond this is refused")
 
 
+class Track(Strict):
+    """A mode of the reference that drive frequencies go with, so that they are detunings from it.
+
+    The reference must show it as a line: the loop a little above its threshold, no drive near it.
+    """
+
+    mode_hz: Positive = Field(description="where it stood when knobs and held values were chosen")
+    within_hz: Positive = Field(
+        description="it is looked for so far from where it was last: below half the mode spacing"
+    )
+
+
 class Reference(Hold):
     """A measurement at settings that are always the same, before every so many others.
 
@@ -303,6 +315,7 @@ class Reference(Hold):
 
     every: Annotated[int, Field(strict=True, ge=1)] = Field(description="measurements between two")
     warm_up: WarmUp | None = None
+    track: Track | None = None
 
     def settings(self) -> dict[str, float]:
         """Return the quantities that it names."""

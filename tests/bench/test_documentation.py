@@ -17,13 +17,21 @@ def samples(language: str) -> list[str]:
 
 
 def test_the_bench_file_of_a_real_laboratory_is_one() -> None:
-    (text,) = samples("yaml")
+    text, _ = samples("yaml")
     bench_file = BenchFile.parse(text)
     assert not bench_file.simulated
     Bench(bench_file)  # every driver can play its role; nothing is opened before it is entered
     # what the page says about it: it could saturate the amplifier, more than the attenuator bears
     with pytest.raises(LimitError, match="on the attenuator input"):
         bench_file.check_settings({"drive_power_dbm": 0.0, "attenuation_db": 4.0})
+
+
+def test_a_block_of_references_that_track_a_mode_fits_into_it() -> None:
+    text, block = samples("yaml")
+    reference = BenchFile.parse(text + block).model.reference
+    assert reference is not None
+    assert reference.track is not None
+    assert reference.track.mode_hz == 4.4711e9
 
 
 def test_every_driver_in_the_table_can_play_its_role(edited) -> None:

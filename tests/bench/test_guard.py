@@ -187,8 +187,8 @@ def test_a_run_that_dies_while_its_next_guard_starts_leaves_a_safe_bench(run, se
     one = run()
     os.kill(one.guard, signal.SIGKILL)
     assert waited(lambda: any(pid != one.guard for pid in _children(one.process.pid)), 2.0)
-    one.process.send_signal(signal.SIGKILL)  # before it stands
-    assert waited(lambda: is_safe(server), 5.0), outputs(server)
+    one.process.send_signal(signal.SIGKILL)  # before it stands, which takes a busy machine long
+    assert waited(lambda: is_safe(server), 20.0), outputs(server)
 
 
 def test_ctrl_c_in_the_terminal_passes_the_guard_by(run, server) -> None:

@@ -10,6 +10,12 @@ REFERENCE = {
     "reference.every": 4, "reference.attenuation_db": 12.0, "reference.drive_power_dbm": -15.0,
     "reference.drive_frequency_hz": 4.46e9,
 }  # fmt: skip
+SINGING = {
+    "reference.every": 4,
+    "reference.attenuation_db": 8.0,
+    "reference.drive_power_dbm": -60.0,
+}
+"""A ring a decibel above its threshold: one of its modes oscillates."""
 
 
 def measured(bench_file, batches):
@@ -57,19 +63,29 @@ def test_a_reference_is_under_the_limits_too(edited, manager) -> None:
 
 def test_a_warm_up_ends_when_the_mode_stands_still(edited, manager) -> None:
     journal = []
-    warm = REFERENCE | {"reference.warm_up": {"hz": 1e5, "every_s": 2.0}}
+    warm = SINGING | {"reference.warm_up": {"hz": 1e5, "every_s": 2.0}}
     with Bench(edited(warm), seed=2, journal=lambda *entry: journal.append(entry)) as bench:
         assert bench.start()
         told = [message for kind, phase, message, _ in journal if kind == "warm-up"]
         assert len(told) == 2
-        assert "mode at 4.46" in told[1]
+        assert "mode at 4.47" in told[1]
 
 
 def test_a_ring_that_does_not_come_to_stand_is_refused(edited, manager, monkeypatch) -> None:
     moving = iter(np.arange(4.45e9, 4.5e9, 1e6))
-    monkeypatch.setattr("magnon_lab.bench.reference._peak_hz", lambda taken: next(moving))
+    monkeypatch.setattr("magnon_lab.bench.reference._peak_hz", lambda *asked: next(moving))
     warm = REFERENCE | {"reference.warm_up": {"hz": 1e5, "every_s": 2.0, "at_most_s": 20.0}}
     with Bench(edited(warm), seed=2) as bench:
         with pytest.raises(InstrumentError, match=r"not warmed up within .*at_most_s, 20 s"):
             bench.start()
         assert all(outcome.ok for outcome in bench.outcomes)
+
+
+def test_the_drives_own_line_is_not_taken_for_a_mode(edited, manager) -> None:
+    # Below threshold nothing stands out but the drive, which never moves.
+    warm = REFERENCE | {"reference.warm_up": {"hz": 1e5, "every_s": 2.0, "at_most_s": 20.0}}
+    with (
+        Bench(edited(warm), seed=2) as bench,
+        pytest.raises(InstrumentError, match=r"not warmed up within .* or does no mode stand out"),
+    ):
+        bench.start()

@@ -23,6 +23,14 @@ from .conftest import Command
 
 Words = tuple[str, ...]
 
+REFERENCE = """
+reference:
+  every: 7
+  attenuation_db: 8.0       # the ring oscillates
+  drive_power_dbm: -60.0
+  track: {mode_hz: 4.4711e9, within_hz: 4.0e6}
+"""
+
 
 def _alone(command: Command, runs: Path, *words: object) -> RunFile:
     """Make a training that is left alone."""
@@ -58,11 +66,14 @@ def test_killed_on_a_served_bench_too(
     command: Command, served: Served, tmp_path: Path, train: Words
 ) -> None:
     bench = tmp_path / "with_references.yaml"
-    bench.write_text(served.bench.read_text() + "\nreference: {every: 7, attenuation_db: 20.0}\n")
+    bench.write_text(served.bench.read_text() + REFERENCE)
     words = (*train, "--bench", bench)
     alone = _alone(command, tmp_path / "alone", *words)
     run = benchmark.killed_and_resumed(tmp_path / "killed", words, [4], random.Random(5))
     assert differences(alone, run) == []
+    found = [(event.data["number"], event.data["mode_hz"]) for event in run.events("mode")]
+    assert len(set(found)) < len(found)  # looked for anew after the kill,
+    assert len(dict(found)) == len(set(found))  # and found where it was
 
 
 def test_slow_knobs_at_their_ends_do_not_remember(

@@ -198,9 +198,11 @@ def _stamp(folder: Path) -> Stamp:
     for name in (FILE_NAME, f"{FILE_NAME}-wal"):
         try:
             status = (folder / name).stat()
-            found.append((status.st_mtime_ns, status.st_size))
         except OSError:
             found.append((0, 0))
+            continue
+        # An empty log is made by whoever reads, and says nothing.
+        found.append((status.st_mtime_ns, status.st_size) if status.st_size else (0, 0))
     return tuple(found)
 
 

@@ -7,7 +7,7 @@ STAMP  := $(VENV)/.installed
 export QT_QPA_PLATFORM ?= offscreen
 export QT_API := pyqt6
 
-.PHONY: setup demo test lint benchmarks pictures clean
+.PHONY: setup demo test lint benchmarks pictures screenshots clean
 
 setup: $(STAMP)
 
@@ -29,6 +29,9 @@ lint: setup
 
 benchmarks: setup
 	for benchmark in benchmarks/*.py; do $(BIN)/python $$benchmark || exit 1; done
+
+screenshots: setup
+	$(BIN)/python examples/screenshots.py
 
 pictures: setup
 	$(BIN)/python examples/phase_diagram.py

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from magnon_lab import __version__
-from magnon_lab.cli import bench, procedures, queue, run, runs, steer, watch
+from magnon_lab.cli import bench, gui, procedures, queue, run, runs, steer, watch
 
 app = typer.Typer(
     name="magnon-lab",
@@ -15,6 +15,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_show_locals=False,
 )
+app.command("gui")(gui.gui)
 app.command("run")(run.run)
 app.command("pause")(steer.pause)
 app.command("stop")(steer.stop)

@@ -30,25 +30,27 @@ class Settings:
     @property
     def greeted(self) -> bool:
         """Whether the first start is over."""
-        return self._settings.value("greeted", "no") == "yes"
+        return str(self._settings.value("greeted", "no")) == "yes"
 
     @greeted.setter
     def greeted(self, value: bool) -> None:
         self._settings.setValue("greeted", "yes" if value else "no")
 
-    def save_layout(self, window: QMainWindow) -> None:
-        """Remember size, place and docks of a window."""
+    def save_layout(self, window: QMainWindow, inner: QMainWindow) -> None:
+        """Remember size, place and docks of a window, and the docks of the one in its middle."""
         self._settings.setValue("geometry", window.saveGeometry())
         self._settings.setValue("layout", window.saveState(LAYOUT))
+        self._settings.setValue("inner layout", inner.saveState(LAYOUT))
         self._settings.sync()
 
-    def restore_layout(self, window: QMainWindow) -> bool:
-        """Bring a window to how it was left; False if that is not known."""
-        geometry, layout = self._value("geometry"), self._value("layout")
-        if geometry is None or layout is None:
+    def restore_layout(self, window: QMainWindow, inner: QMainWindow) -> bool:
+        """Bring both to how they were left; False if that is not known."""
+        names = ("geometry", "layout", "inner layout")
+        geometry, layout, pictures = (self._value(name) for name in names)
+        if geometry is None or layout is None or pictures is None:
             return False
         window.restoreGeometry(geometry)
-        return window.restoreState(layout, LAYOUT)
+        return window.restoreState(layout, LAYOUT) and inner.restoreState(pictures, LAYOUT)
 
     def _value(self, name: str) -> QByteArray | None:
         value: Any = self._settings.value(name)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pyqtgraph as pg
-from PyQt6.QtCore import QEvent, QObject, Qt, pyqtSignal
+from PyQt6.QtCore import QObject, Qt, pyqtSignal
 from PyQt6.QtGui import QColor, QGuiApplication, QPalette
 from PyQt6.QtWidgets import QApplication, QWidget
 
@@ -76,6 +76,9 @@ def _palette(theme: Colours) -> QPalette:
         role.Link: theme.accent,
         role.Mid: theme.border,
         role.Dark: theme.border,
+        role.Light: theme.border,
+        role.Midlight: theme.border,
+        role.Shadow: theme.border,
     }.items():
         palette.setColor(where, QColor(colour))
     faint = QColor(theme.muted)
@@ -117,8 +120,3 @@ def mark(widget: QWidget, **properties: object) -> None:
     if style is not None:
         style.unpolish(widget)
         style.polish(widget)
-
-
-def is_theme_change(event: QEvent) -> bool:
-    """Return whether an event tells that the palette is another."""
-    return event.type() in (QEvent.Type.PaletteChange, QEvent.Type.StyleChange)

@@ -1,0 +1,149 @@
+"""Take the pictures of the windows that the documentation shows.
+
+    python examples/screenshots.py [--out docs/pictures/windows] [--quick]
+
+Trains on the simulated bench, lets runs fail and be compared, and photographs the window in each
+state, light and dark, on a small and a large screen. `--quick` takes one theme and one size.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+os.environ.setdefault("QT_API", "pyqt6")
+
+from PyQt6.QtCore import QSettings, QSize
+from PyQt6.QtWidgets import QApplication
+
+from magnon_lab.bench import BenchFile
+from magnon_lab.gui.main_window import MainWindow
+from magnon_lab.gui.settings import Settings
+from magnon_lab.gui.theme import Theme
+from magnon_lab.runs import RunsFolder
+
+HERE = Path(__file__).parent
+SIZES = {"small": QSize(1366, 768), "large": QSize(2560, 1440)}
+THEMES = ("light", "dark")
+LONG_S = 180.0
+
+
+def run(runs: Path, *words: str) -> None:
+    """Make a run, whatever comes of it."""
+    command = [sys.executable, "-m", "magnon_lab.cli", "run", *words, "--runs", str(runs)]
+    subprocess.run(command, check=False, capture_output=True)
+
+
+def make_runs(runs: Path) -> None:
+    """Make the runs that the pictures show: three repeats, a sweep, one that fails."""
+    spirals = ("train", "--config", str(HERE / "spirals-input.yaml"), "-p", "budget=9000")
+    for seed in range(3):
+        run(runs, *spirals, "-p", f"seed={seed}", "-p", "validate_every=10")
+    run(runs, "gain_sweep")
+    failing = runs.parent / "failing.py"
+    failing.write_text(
+        "from pymeasure.experiment import Procedure\n\n\n"
+        "class Fails(Procedure):\n    DATA_COLUMNS = ['Turn']\n\n    def execute(self):\n"
+        "        raise RuntimeError('the field supply answers nothing: is it switched on?')\n"
+    )
+    run(runs, f"{failing}:Fails")
+
+
+class Photographer:
+    """Waits for what is to be seen, and takes the picture."""
+
+    def __init__(self, application: QApplication, out: Path) -> None:
+        self._application, self._out = application, out
+
+    def wait(self, until: Callable[[], bool]) -> None:
+        """Let the window live until something holds."""
+        end = time.monotonic() + LONG_S
+        while not until():
+            if time.monotonic() > end:
+                raise TimeoutError("what the picture is to show did not come")
+            self.live(0.05)
+
+    def live(self, seconds: float) -> None:
+        """Let the window live for a time."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            self._application.processEvents()
+            time.sleep(0.01)
+
+    def take(self, window: MainWindow, name: str) -> None:
+        """Take a picture once all is drawn."""
+        self.live(1.0)
+        path = self._out / f"{name}.png"
+        window.grab().save(str(path))
+        print(path)
+
+
+def scenes(window: MainWindow, photographer: Photographer, runs: Path) -> Iterator[str]:
+    """Bring the window into one state after the other."""
+    found = RunsFolder(runs).list()
+    trained = [one.folder for one in found if one.procedure == "train"]
+    yield "first-start"
+    window.welcome(False)
+    yield "empty"
+    window.runs.refresh_now()
+    window.open_run(trained[0])
+    yield "finished"
+    window.steering.show_runs(trained)
+    yield "compare"
+    sweep = next(one.folder for one in found if one.procedure == "gain_sweep")
+    window.open_run(sweep)
+    yield "sweep"
+    window.open_run(found[-1].folder)
+    window.go_to("log")
+    yield "error"
+    window.go_to("table")
+    window.actions_["check"].trigger()
+    photographer.wait(lambda: not window.processes.at_work)
+    yield "bench"
+    window.launch.choose("train")
+    window.launch.load("train", {"task": "spirals", "estimator": "input", "budget": 20000})
+    window.actions_["start"].trigger()
+    photographer.wait(lambda: any(one.steps > 60 for one in window.live.snapshots))
+    yield "training"
+    window.actions_["abort"].trigger()
+    photographer.wait(lambda: not window.processes.at_work)
+
+
+def main() -> None:
+    """Take all pictures."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--out", type=Path, default=HERE.parent / "docs" / "pictures" / "windows")
+    parser.add_argument("--quick", action="store_true")
+    asked = parser.parse_args()
+    asked.out.mkdir(parents=True, exist_ok=True)
+    looks = list(itertools.product(THEMES, SIZES))[: 1 if asked.quick else None]
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ["XDG_CONFIG_HOME"] = folder
+        runs = Path(folder) / "runs"
+        make_runs(runs)
+        application = QApplication(sys.argv[:1])
+        for look, size in looks:
+            kept = QSettings(str(Path(folder) / f"{look}-{size}.ini"), QSettings.Format.IniFormat)
+            settings = Settings(kept)
+            settings.theme = look
+            theme = Theme(application, look)
+            window = MainWindow(runs, BenchFile.load(None), settings, theme)
+            window.resize(SIZES[size])
+            window.show()
+            window.welcome()
+            photographer = Photographer(application, asked.out)
+            for scene in scenes(window, photographer, runs):
+                photographer.take(window, f"{scene}-{look}-{size}")
+            window.close()
+
+
+if __name__ == "__main__":
+    main()

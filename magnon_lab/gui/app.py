@@ -1,0 +1,44 @@
+"""The program of the windows: one application, one main window."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from pathlib import Path
+
+os.environ.setdefault("QT_API", "pyqt6")  # PyMeasure and pyqtgraph ask for it when imported
+
+from PyQt6.QtCore import QTimer
+from PyQt6.QtWidgets import QApplication
+
+from magnon_lab.bench import BenchFile
+from magnon_lab.gui.main_window import MainWindow
+from magnon_lab.gui.settings import Settings
+from magnon_lab.gui.theme import Theme
+
+
+def main(runs: Path, bench: Path | None, run: Path | None = None) -> int:
+    """Show the main window until it is closed, and return the exit code.
+
+    `runs`: folder of the runs. `bench`: bench file, the shipped one by default. `run`: folder of a
+    run to open. Raises `BenchFileError` for a bench file that cannot be used.
+    """
+    bench_file = BenchFile.load(bench)
+    application = QApplication.instance() or QApplication(sys.argv[:1])
+    assert isinstance(application, QApplication)
+    application.setApplicationName("Magnon Lab")
+    application.setOrganizationName("Magnon Lab")
+    settings = Settings()
+    theme = Theme(application, settings.theme)
+    window = MainWindow(runs, bench_file, settings, theme)
+    if run is not None:
+        window.open_run(run)
+    window.show()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: window.close())
+    # Python looks after signals only when it runs: let it, now and then.
+    turn = QTimer()
+    turn.start(200)
+    turn.timeout.connect(lambda: None)
+    return application.exec()

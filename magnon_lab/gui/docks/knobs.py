@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -64,7 +65,7 @@ class _Histogram:
 
 
 def _told(use: KnobUse) -> str:
-    if use.knob is None:
+    if math.isnan(use.at_low):
         return spoken(use.quantity).name
     return f"at the ends {100 * use.at_low:.1f} % | {100 * use.at_high:.1f} %"
 
@@ -137,6 +138,8 @@ class KnobsDock(Dock):
         name = spoken(use.quantity)
         if use.knob is None:
             return f"{name.name}: no range in the bench file"
+        if math.isnan(use.at_low):
+            return f"{name.name}: beyond the range of the knob"
         low, high = (name.text(end) for end in use.knob)
         return (
             f"{name.name}: newest {100 * use.recent_at_low:.1f} % at {low}, "

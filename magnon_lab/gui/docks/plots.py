@@ -130,6 +130,6 @@ def add_bar(layout: Any, image: pg.ImageItem, label: str, **options: Any) -> pg.
 def retheme_bar(bar: pg.ColorBarItem) -> None:
     """Give a scale the colours of the theme."""
     for side in ("left", "right", "top", "bottom"):
-        bar.getAxis(side).setTextPen(colours().foreground)
         bar.getAxis(side).setPen(pen(colours().grid))
         bar.getAxis(side).setTickPen(pen(colours().grid))
+        bar.getAxis(side).setTextPen(colours().foreground)

@@ -29,6 +29,8 @@ class _Histogram:
         if step > width / BINS:  # a bin for each value that the instrument can make
             self.edges = low + step * (np.arange(round(width / step) + 2, dtype=np.float64) - 0.5)
         self.knob = knob
+        # What leaves the knob's range on purpose, as a sweep does, is not clipped at its ends.
+        self._clips = knob == (low, high)
         self.counts = np.zeros(len(self.edges) - 1, dtype=np.int64)
         self.low = self.high = self.all = 0
         self._recent: Array = np.empty(0)
@@ -42,7 +44,7 @@ class _Histogram:
     def _counted(self, values: Array) -> tuple[np.ndarray, int, int]:
         inside = np.clip(values, self.edges[0], self.edges[-1])
         counts = np.histogram(inside, self.edges)[0]
-        if self.knob is None:
+        if self.knob is None or not self._clips:
             return counts, 0, 0
         slack = AT_END * (self.knob[1] - self.knob[0])
         at_low = int((values <= self.knob[0] + slack).sum())
@@ -56,7 +58,9 @@ class _Histogram:
 
     def use(self, quantity: str, limits: Range | None) -> KnobUse:
         recent, low, high = self._counted(self._recent)
-        newest, every = max(1, len(self._recent)), max(1, self.all)
+        newest, every = float(max(1, len(self._recent))), float(max(1, self.all))
+        if not self._clips:
+            newest = every = math.nan  # so that the shares are
         return KnobUse(
             quantity=quantity,
             edges=self.edges,

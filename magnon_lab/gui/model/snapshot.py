@@ -72,7 +72,8 @@ class KnobUse:
     """How often each value of a knob was asked for.
 
     edges (bins + 1,), counts (bins,) of all measurements, recent (bins,) of the newest ones.
-    at_low, at_high: shares (0..1) at the ends of the knob's range, also of the newest.
+    at_low, at_high: shares (0..1) at the ends of the knob's range, also of the newest; NaN for a
+    run that goes beyond it.
     knob, limits: its range, and what the bench allows; None where the bench file says nothing.
     """
 

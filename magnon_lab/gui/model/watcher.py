@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 import traceback
@@ -24,7 +25,7 @@ class Watcher:
         self._views: list[RunView] = []
         self._forgotten: list[RunView] = []
         self._changed: dict[RunView, None] = {}
-        self._told = False
+        self._told, self._told_at = False, -math.inf
         self._wake = threading.Event()
         self._over = False
         # A daemon: nothing is lost with it, and a window that dies is not to be held up by it.
@@ -68,24 +69,26 @@ class Watcher:
                 views, forgotten, self._forgotten = list(self._views), self._forgotten, []
             for view in forgotten:
                 view.close()
-            for view in views:
-                if not self._over and _look(view):
-                    self._tell(view)
-            if any(view.behind for view in views):
+            changed = [view for view in views if not self._over and _look(view)]
+            behind = any(view.behind for view in views)
+            self._tell(changed, at_once=not behind)
+            if behind:
                 self._wake.wait(0.001)  # a moment for who else wants to run
             else:
                 self._wake.wait(max(0.0, began + self._period_s - time.monotonic()))
         for view in (*self._views, *self._forgotten):
             view.close()
 
-    def _tell(self, view: RunView) -> None:
+    def _tell(self, changed: list[RunView], at_once: bool) -> None:
+        """Say that there is something to take; while much is read, once a period."""
+        now = time.monotonic()
         with self._lock:
-            if view not in self._views:
+            self._changed |= {view: None for view in changed if view in self._views}
+            due = at_once or now - self._told_at >= self._period_s
+            if not self._changed or self._told or not due:
                 return
-            self._changed[view] = None
-            told, self._told = self._told, True
-        if not told:
-            self._notify()
+            self._told, self._told_at = True, now
+        self._notify()
 
 
 def _look(view: RunView) -> bool:

@@ -214,6 +214,7 @@ class Batch:
         before_s = time.perf_counter()
         sweep = stand.analyser.sweep()
         self.sweep_s += time.perf_counter() - before_s
+        stand.freshness.require(int(self.numbers[index]), sweep.trace_dbm)
         self.traces[index] = sweep.trace_dbm
         shift = {"drive_frequency_hz": self.shift_hz}
         made = [turner.realised[name] - shift.get(name, 0.0) for name in self.knobs]

@@ -12,6 +12,7 @@ from magnon_lab.bench.benchfile import BenchFile
 from magnon_lab.bench.clock import Clock, WallClock
 from magnon_lab.bench.common_reference import reference_hazards
 from magnon_lab.bench.errors import BenchError, InstrumentError, OutputLostError
+from magnon_lab.bench.freshness import Freshness
 from magnon_lab.bench.session import Session
 
 Journal = Callable[[str, str, str, dict[str, Any]], None]
@@ -44,6 +45,7 @@ class Stand:
         self.limits = bench_file.limits
         self.clock: Clock = WallClock()
         self.found: dict[str, roles.Found] = {}
+        self.freshness = Freshness(noisy=not bench_file.simulated)
         library = bench_file.visa_library
         self.sessions = {
             role: Session(role, config, library)

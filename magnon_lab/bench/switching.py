@@ -201,7 +201,8 @@ class Switching:
     def _trial_sweep(self) -> Readback:
         # Before anything is on: an analyser that is not well says so now, and what a simulated
         # ring compiles is compiled.
-        sweep = self.stand.analyser.sweep()
+        sweep, again = self.stand.analyser.sweep(), self.stand.analyser.sweep()
+        self.stand.freshness.learn(sweep.trace_dbm, again.trace_dbm)
         highest_dbm = float(sweep.trace_dbm.max())
         if sweep.overload:
             raise InstrumentError("the analyser is overdriven although everything is off")

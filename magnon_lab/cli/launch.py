@@ -259,7 +259,7 @@ def _unsafe(context: Context) -> str:
     then = "its guard goes on trying, and magnon-lab bench safe does so by hand"
     if context.bench_file.in_process:
         then = "its simulated laboratory ends with this process"
-    return f"THE BENCH IS NOT SAFE ({told}); {then}"
+    return f"THE BENCH MAY STILL BE ON ({told}); {then}"
 
 
 def _stuck(context: Context) -> str:

@@ -79,6 +79,10 @@ class Hand(RingProcedure):
         description="Of which one trace goes into the run file; settings go of all.",
     )
 
+    groups: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        **RingProcedure.groups,
+        "Recording": ("seed", "keep_each"),
+    }
     DATA_COLUMNS: ClassVar[list[str]] = [
         "Bench time (s)",
         *_COLUMNS.values(),

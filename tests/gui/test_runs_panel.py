@@ -154,14 +154,14 @@ def test_a_request_reaches_the_run(panel, runs, look, kind):
     panel.acts[kind].trigger()
     with RunFile.open(folder) as run:
         assert [one.kind for one in run.pending_requests()] == [kind]
-    assert folder.name in panel.told.text()
+    assert folder.name in panel.told.message
 
 
 def test_a_paused_run_is_asked_to_go_on_and_one_that_ended_is_resumed(panel, runs, look, qtbot):
     paused = make_run(runs, "paused", message="the analyser's input was overdriven")
     look()
     panel.table.selectRow(0)
-    assert "overdriven" in panel.told.text()
+    assert "overdriven" in panel.told.message
     with qtbot.assertNotEmitted(panel.resumed):
         panel.acts["resume"].trigger()
     with RunFile.open(paused) as run:
@@ -182,7 +182,7 @@ def test_a_request_that_comes_too_late_is_told(panel, runs, look):
 
     write(folder, status="finished")
     panel.acts["stop"].trigger()
-    assert "there is nobody to stop it" in panel.told.text()
+    assert "there is nobody to stop it" in panel.told.message
 
 
 def test_several_runs_are_compared(panel, runs, look, qtbot):
@@ -233,7 +233,7 @@ def test_a_run_is_exported_beside_the_window(panel, runs, look, qtbot, tmp_path,
         panel.acts["export"].trigger()
     assert exported.args[0] == folder
     assert np.load(goal)["steps_loss"][-1] == 0.25
-    assert "Written" in panel.told.text()
+    assert "Written" in panel.told.message
 
 
 def test_an_export_that_fails_is_told(panel, runs, look, qtbot, tmp_path):
@@ -242,7 +242,7 @@ def test_an_export_that_fails_is_told(panel, runs, look, qtbot, tmp_path):
     panel.table.selectRow(0)
     (tmp_path / "file").touch()
     panel.export_to(panel.selected(), tmp_path / "file" / "x.npz", next(iter(FORMATS)))
-    qtbot.waitUntil(lambda: "Not exported" in panel.told.text(), timeout=LONG_MS)
+    qtbot.waitUntil(lambda: "Not exported" in panel.told.message, timeout=LONG_MS)
 
 
 def test_a_broken_run_is_shown_with_its_reason_and_cannot_be_steered(panel, runs, look):
@@ -251,7 +251,7 @@ def test_a_broken_run_is_shown_with_its_reason_and_cannot_be_steered(panel, runs
     look()
     panel.table.selectRow(0)
     assert shown(panel) == ["unreadable"]
-    assert "is empty" in panel.told.text()
+    assert "is empty" in panel.told.message
     assert not panel.acts["duplicate"].isEnabled()
     assert not panel.proxy.index(0, NOTE).flags() & Qt.ItemFlag.ItemIsEditable
 

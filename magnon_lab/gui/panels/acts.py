@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from PyQt6.QtCore import Qt
 from PyQt6.QtGui import QAction, QKeySequence
-from PyQt6.QtWidgets import QWidget
+from PyQt6.QtWidgets import QMenu, QToolBar, QWidget
 
 
 @dataclass(frozen=True)
@@ -41,3 +41,28 @@ def make_acts(
         widget.addAction(action)
         made[act.name] = action
     return made
+
+
+def make_bar(parent: QWidget, acts: Sequence[Act], made: Mapping[str, QAction]) -> QToolBar:
+    """Return a bar of buttons; those that find no room there are behind its arrow."""
+    bar = QToolBar(parent)
+    bar.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextOnly)
+    for act in acts:
+        if act.on_bar:
+            bar.addAction(made[act.name])
+            button = bar.widgetForAction(made[act.name])
+            assert button is not None
+            button.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+    return bar
+
+
+def make_menu(parent: QWidget, acts: Sequence[Act], made: Mapping[str, QAction]) -> QMenu:
+    """Return a menu of all of them."""
+    menu = QMenu(parent)
+    menu.setToolTipsVisible(True)
+    for act in acts:
+        if act.name:
+            menu.addAction(made[act.name])
+        else:
+            menu.addSeparator()
+    return menu

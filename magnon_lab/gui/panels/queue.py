@@ -16,16 +16,15 @@ from PyQt6.QtWidgets import (
     QComboBox,
     QHBoxLayout,
     QLabel,
-    QMenu,
     QPushButton,
     QStackedWidget,
     QTableView,
-    QToolButton,
     QVBoxLayout,
     QWidget,
 )
 
-from magnon_lab.gui.panels.acts import Act, make_acts
+from magnon_lab.gui.panels.acts import Act, make_acts, make_bar, make_menu
+from magnon_lab.gui.panels.line import Line
 from magnon_lab.gui.panels.queue_table import (
     AT_WORK,
     ENTRY,
@@ -42,6 +41,9 @@ EMPTY = (
     "<p>Fill in the form on the left and press <i>Queue</i>; what waits here is run one after the "
     "other, also when this window is closed.</p>"
 )
+
+#: What the parameters take at first, in pixels, so that the message has room, too.
+WIDEST = 260
 
 ACTS = (
     Act("up", "Move &up", "Alt+Up", "Before the entry above (or drag it)", on_bar=True),
@@ -77,6 +79,7 @@ class QueuePanel(QWidget):
         super().__init__(parent)
         self._runs = Path(runs)
         self._working = False
+        self._of_selected = False  # whether the line under the table is of the selected entry
         self.model = QueueModel()
         self.model.moved.connect(self._move)
         self._build()
@@ -124,10 +127,7 @@ class QueuePanel(QWidget):
         self.pages = QStackedWidget(self)
         self.pages.addWidget(table)
         self.pages.addWidget(self.empty)
-        self.told = QLabel(self)
-        self.told.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        self.told.setWordWrap(True)
-        self.told.hide()
+        self.told = Line(self)
         slots: dict[str, Callable[[], object]] = {
             "up": partial(self._shift, -1), "down": partial(self._shift, 1), "edit": self._edit,
             "duplicate": partial(self._do, Queue.duplicate),
@@ -143,13 +143,8 @@ class QueuePanel(QWidget):
         bar.addWidget(self.start)
         bar.addWidget(label)
         bar.addWidget(self.policy)
-        bar.addStretch(1)
-        for act in ACTS:
-            if act.on_bar:
-                button = QToolButton(self)
-                button.setDefaultAction(self.acts[act.name])
-                button.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-                bar.addWidget(button)
+        bar.addSpacing(8)
+        bar.addWidget(make_bar(self, ACTS, self.acts), 1)
         column = QVBoxLayout(self)
         column.setContentsMargins(4, 4, 4, 4)
         column.setSpacing(4)
@@ -172,7 +167,7 @@ class QueuePanel(QWidget):
             self.select(one.entry)
         if first and entries:
             self.table.resizeColumnsToContents()
-            self.table.setColumnWidth(3, min(self.table.columnWidth(3), 340))
+            self.table.setColumnWidth(3, min(self.table.columnWidth(3), WIDEST))
         if error:
             self.tell(error, True)
         self._follow()
@@ -220,8 +215,8 @@ class QueuePanel(QWidget):
         self._follow_start(waiting, any(entry.status in AT_WORK for entry in entries))
         if one is not None and one.message:
             self.tell(f"Entry {one.entry}, {one.status}: {one.message}", status in FAILED)
-            mark(self.told, of="entry")
-        elif self.told.property("of") == "entry":
+            self._of_selected = True
+        elif self._of_selected:
             self.tell("")
 
     def _follow_start(self, waiting: int, at_work: bool) -> None:
@@ -238,18 +233,11 @@ class QueuePanel(QWidget):
 
     def tell(self, text: str, wrong: bool = False) -> None:
         """Say a line under the table."""
-        self.told.setText(text)
-        self.told.setVisible(bool(text))
-        mark(self.told, kind="wrong" if wrong else "muted", of="")
+        self._of_selected = False
+        self.told.tell(text, wrong)
 
     def _show_menu(self, at: QPoint) -> None:
-        menu = QMenu(self)
-        menu.setToolTipsVisible(True)
-        for act in ACTS:
-            if act.name:
-                menu.addAction(self.acts[act.name])
-            else:
-                menu.addSeparator()
+        menu = make_menu(self, ACTS, self.acts)
         viewport = self.table.viewport()
         assert viewport is not None
         menu.popup(viewport.mapToGlobal(at))

@@ -14,10 +14,8 @@ from PyQt6.QtWidgets import (
     QHBoxLayout,
     QLabel,
     QLineEdit,
-    QMenu,
     QStackedWidget,
     QTableView,
-    QToolButton,
     QVBoxLayout,
     QWidget,
 )
@@ -25,7 +23,8 @@ from PyQt6.QtWidgets import (
 from magnon_lab.gui.background import Background
 from magnon_lab.gui.model.exporting import FORMATS, export_runs
 from magnon_lab.gui.model.runs_list import MAY, UNREADABLE, RunRow
-from magnon_lab.gui.panels.acts import Act, make_acts
+from magnon_lab.gui.panels.acts import Act, make_acts, make_bar, make_menu
+from magnon_lab.gui.panels.line import Line
 from magnon_lab.gui.panels.runs_table import (
     DONE,
     NOTE,
@@ -95,6 +94,7 @@ class RunsPanel(QWidget):
         self.proxy = RunsProxy(self.model)
         self._known: dict[Path, RunRow] = {}
         self._awaited: Path | None = None
+        self._of_selected = False  # whether the line under the table is of the selected run
         self._exporting = Background((RunError, OSError), self)
         self._exporting.answered.connect(self._tell_exported)
         self._build()
@@ -138,10 +138,7 @@ class RunsPanel(QWidget):
         self.pages = QStackedWidget(self)
         self.pages.addWidget(table)
         self.pages.addWidget(self.empty)
-        self.told = QLabel(self)
-        self.told.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        self.told.setWordWrap(True)
-        self.told.hide()
+        self.told = Line(self)
         slots: dict[str, Callable[[], object]] = {
             "open": self.open, "compare": self.compare, "duplicate": self.duplicate,
             "tag": partial(self.edit, TAGS), "note": partial(self.edit, NOTE),
@@ -151,13 +148,9 @@ class RunsPanel(QWidget):
         self.acts = make_acts(self.table, ACTS, slots)
         bar = QHBoxLayout()
         bar.setSpacing(4)
+        self.search.setMinimumWidth(120)
         bar.addWidget(self.search, 1)
-        for act in ACTS:
-            if act.on_bar:
-                button = QToolButton(self)
-                button.setDefaultAction(self.acts[act.name])
-                button.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-                bar.addWidget(button)
+        bar.addWidget(make_bar(self, ACTS, self.acts), 2)
         column = QVBoxLayout(self)
         column.setContentsMargins(4, 4, 4, 4)
         column.setSpacing(4)
@@ -247,25 +240,18 @@ class RunsPanel(QWidget):
         self.pages.setCurrentWidget(self.table if shown else self.empty)
         if one is not None and one.message:
             self.tell(f"{one.id[-6:]}, {one.status}: {one.message}", one.status != "paused")
-        elif self.told.property("of") == "run":
+            self._of_selected = True
+        elif self._of_selected:
             self.tell("")
-        mark(self.told, of="run" if one is not None and one.message else "")
         self.picked.emit(one)
 
     def tell(self, text: str, wrong: bool = False) -> None:
         """Say a line under the table."""
-        self.told.setText(text)
-        self.told.setVisible(bool(text))
-        mark(self.told, kind="wrong" if wrong else "muted", of="")
+        self._of_selected = False
+        self.told.tell(text, wrong)
 
     def _show_menu(self, at: QPoint) -> None:
-        menu = QMenu(self)
-        menu.setToolTipsVisible(True)
-        for act in ACTS:
-            if act.name:
-                menu.addAction(self.acts[act.name])
-            else:
-                menu.addSeparator()
+        menu = make_menu(self, ACTS, self.acts)
         viewport = self.table.viewport()
         assert viewport is not None
         menu.popup(viewport.mapToGlobal(at))

@@ -68,6 +68,7 @@ class Database:
         if not self.write:
             raise RunError(f"{self.path} was opened for reading only")
         with self._lock, told(self.path):
+            self._require_in_place()
             self._connection.execute("BEGIN IMMEDIATE")
             try:
                 yield self._connection
@@ -76,6 +77,19 @@ class Database:
                 # Also on KeyboardInterrupt; SQLite itself may have rolled back (disk full).
                 if self._connection.in_transaction:
                     self._connection.execute("ROLLBACK")
+
+    def _require_in_place(self) -> None:
+        """Raise `RunError` if the path leads elsewhere: SQLite would write on, to be lost."""
+        try:
+            status = self.path.stat()
+            there = (status.st_dev, status.st_ino)
+        except FileNotFoundError:
+            there = None
+        if there != self._file:
+            raise RunError(
+                f"{self.path} was removed, moved or replaced while it was written: nothing more "
+                "can be recorded in it; put it back, or begin anew"
+            )
 
     def rows(self, query: str, values: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
         """Return all rows of a query, in one short read transaction."""

@@ -105,6 +105,7 @@ def test_a_file_of_the_first_version_is_brought_up(finished):
     connection = sqlite3.connect(finished)
     connection.execute("DROP TABLE annotations")
     connection.execute("ALTER TABLE control DROP COLUMN data")
+    connection.execute("ALTER TABLE measurements DROP COLUMN place")
     connection.execute("PRAGMA user_version = 1")
     connection.close()
     with RunFile.open(finished) as run:
@@ -113,6 +114,17 @@ def test_a_file_of_the_first_version_is_brought_up(finished):
         run.annotate(note="from long ago")
         assert run.annotations().note == "from long ago"
         assert run.steps()["step"].tolist() == [0]
+
+
+def test_measurements_of_a_file_that_knew_no_order_are_read(finished, make_block):
+    connection = sqlite3.connect(finished)
+    connection.execute("ALTER TABLE measurements DROP COLUMN place")
+    connection.execute("PRAGMA user_version = 2")
+    connection.close()
+    with RunFile.open(finished) as run:
+        found = run.measurements()
+        assert set(found["place"].tolist()) <= {-1}
+        assert len(found["place"]) == len(found["number"])
 
 
 def test_an_older_file_is_brought_up(finished, monkeypatch):
@@ -156,6 +168,20 @@ def test_a_file_that_may_not_be_written(run):
     run._database.rows("PRAGMA query_only = ON")
     with pytest.raises(RunError, match="may not be written: check permissions"):
         run.event("x", "outcome", "y")
+
+
+@pytest.mark.parametrize("how", ["removed", "moved", "replaced"])
+def test_a_file_that_is_no_longer_where_it_was(run, how):
+    path = run.folder / "run.sqlite"
+    if how == "removed":
+        path.unlink()
+    elif how == "moved":
+        run.folder.rename(run.folder.with_name("elsewhere"))
+    else:
+        shutil.copy(path, run.folder / "copy")
+        (run.folder / "copy").replace(path)
+    with pytest.raises(RunError, match=r"run\.sqlite was removed, moved or replaced"):
+        run.record_step(StepRow(step=0, ring_measurements=0))
 
 
 def test_errors_of_the_file_system_name_the_path(tmp_path):

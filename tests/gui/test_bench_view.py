@@ -121,7 +121,7 @@ def test_a_run_tells_what_it_holds_and_what_its_newest_measurement_read(tmp_path
     found = cards(view)
     assert found["generator"].output is True
     assert found["amplifier"].facts == ("draws 0.380 A, 0.25 to 0.5 A expected",)
-    assert found["analyser"].facts[-1].startswith("newest sweep: -70.0 dBm")
+    assert found["analyser"].facts[-1].startswith("highest -70.0 dBm")
     assert all(card.link.word == "answers" for card in found.values())
     assert not any(card.wrong for card in found.values())
 

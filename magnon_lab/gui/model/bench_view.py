@@ -147,6 +147,8 @@ class BenchView:
         found = {one["quantity"]: one["readback"] for one in result["quantities"]}
         now = time.time() if now is None else now
         self._known = Known(now, "as asked", {}, {}, dict(self._known.outputs))
+        self._sweep = ""
+        self._flags.clear()
         self._known.read(found)
 
     def take_safe(self, result: Mapping[str, Any], now: float | None = None) -> SafeReport:
@@ -157,6 +159,7 @@ class BenchView:
             return SafeReport(False, (), OUT_OF_REACH.format(self.live.id), now)
         if steps:
             self._known.at, self._known.source = now, "after Make safe"
+            self._sweep = ""
             self._flags.clear()
             left = [step["name"] for step in steps if not step["ok"]]
             self.unsure = f"THE BENCH IS NOT SAFE: {', '.join(left)} failed" if left else ""
@@ -279,8 +282,7 @@ class BenchView:
             return
         at = int(trace.trace_dbm.argmax())
         self._sweep = (
-            f"newest sweep: {trace.trace_dbm[at]:.1f} dBm at "
-            f"{trace.frequencies_hz[at] / 1e9:.5g} GHz"
+            f"highest {trace.trace_dbm[at]:.1f} dBm at {trace.frequencies_hz[at] / 1e9:.5g} GHz"
         )
         if trace.overload:
             self._flags["analyser"] = "OVERDRIVEN: the newest sweep is compressed, or worse"

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from PyQt6.QtCore import QSignalBlocker, Qt, QThreadPool, pyqtSignal
+from PyQt6.QtCore import QSignalBlocker, Qt, QThreadPool, QTimer, pyqtSignal
 from PyQt6.QtGui import QResizeEvent
 from PyQt6.QtWidgets import (
     QCheckBox,
@@ -117,7 +118,7 @@ class HandPanel(QWidget):
         column.addWidget(self.drive_note)
         column.addLayout(self._rows)
         column.addStretch(1)
-        area = QScrollArea()
+        self._area = area = QScrollArea()
         area.setWidgetResizable(True)
         area.setFrameShape(QFrame.Shape.NoFrame)
         area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
@@ -178,7 +179,10 @@ class HandPanel(QWidget):
         for row in self.view.rows:
             widget = self.rows[row.gauge.quantity]
             widget.setEnabled(run is not None)
-            widget.show_row(row)
+            news = widget.show_row(row)
+            if news and row.note.sign == "refused":
+                # Once the layout has made room for the reason.
+                QTimer.singleShot(0, functools.partial(self._area.ensureWidgetVisible, widget))
 
     def retheme(self) -> None:
         """Take on the colours of the theme."""

@@ -140,18 +140,19 @@ class KnobRow(QWidget):
             widget.setAccessibleName(name)
             widget.setToolTip(tip)
 
-    def show_row(self, row: Row) -> None:
-        """Show what reads back and what came of the last request.
+    def show_row(self, row: Row) -> bool:
+        """Show what reads back and what came of the last request; return whether that is new.
 
         A number that is being edited stays, also when somebody else asks for another one.
         """
         gauge = row.gauge
         self.found.setText(f"reads {gauge.text(gauge.found)}" if gauge.found == gauge.found else "")
-        self._note = row.note
+        news, self._note = row.note != self._note, row.note
         # What was refused stays in its box as well, to be mended.
         if math.isfinite(gauge.asked) and not self._edited and row.note.sign in ("", "ok"):
             self._place(gauge.asked * self._factor)
         self._look()
+        return news
 
     @property
     def value(self) -> float:

@@ -29,7 +29,7 @@ def test_what_breaks_a_limit_is_refused_and_nothing_is_changed(bench) -> None:
 
 def test_the_drive_and_the_reference_count_for_what_may_be_held(edited, manager) -> None:
     changes = {
-        "path.amplifier.input_max_dbm": -5.0,
+        "path.amplifier.input_max_dbm": -9.0,
         "reference": {"every": 10, "drive_power_dbm": 0.0},
     }
     with Bench(edited(changes)) as bench:

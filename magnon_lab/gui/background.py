@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
 from PyQt6.QtCore import QObject, QThreadPool, pyqtSignal
 
+log = logging.getLogger(__name__)
+
 
 class Background(QObject):
     """Does one thing at a time elsewhere and hands over what came of the newest call.
 
-    `answered` carries what the work returned, or the exception of `expected` that it raised.
+    `answered` carries what the work returned, or the exception that it raised; one that is not of
+    `expected` is logged, too.
     """
 
     answered = pyqtSignal(object)
@@ -32,7 +36,9 @@ class Background(QObject):
         def run() -> None:
             try:
                 result = work()
-            except self._expected as error:
+            except Exception as error:  # one that leaves this thread would end the program
+                if not isinstance(error, self._expected):
+                    log.exception("what was done beside the window failed")
                 result = error
             with suppress(RuntimeError):  # the window was closed meanwhile
                 self._done.emit(number, result)

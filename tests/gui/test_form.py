@@ -175,7 +175,33 @@ def test_a_script_of_the_users_has_a_form(tmp_path):
     assert not form.check({**texts, "sample": "YIG 7"})
 
 
-@pytest.mark.parametrize("text", ["raise SystemExit(3)", "import nowhere", "x = 1", "def"])
+NEEDY = (
+    "from pymeasure.experiment import Procedure\n"
+    "class Mine(Procedure):\n    def __init__(self, more): super().__init__()"
+)
+DOUBTFUL = """
+from pymeasure.experiment import IntegerParameter, ListParameter
+from procedures.base import RingProcedure
+
+
+class Mine(RingProcedure):
+    one = IntegerParameter("One", default=1)
+    two = IntegerParameter("Two", group_by="one", group_condition=lambda one: 1 / 0, default=1)
+
+    def check(self):
+        raise KeyError("one")
+"""
+
+
+def test_what_a_script_raises_is_told_and_ends_nothing(tmp_path):
+    path = tmp_path / "doubtful.py"
+    path.write_text(DOUBTFUL)
+    form = Form(str(path), BENCH, tmp_path)
+    assert "two" in form.shown(form.defaults())
+    assert "'one'" in form.check(form.defaults())["one"]
+
+
+@pytest.mark.parametrize("text", ["raise SystemExit(3)", "import nowhere", "x = 1", "def", NEEDY])
 def test_a_script_that_is_no_procedure_is_refused(tmp_path, text):
     path = tmp_path / "bad.py"
     path.write_text(text)

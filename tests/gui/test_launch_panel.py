@@ -184,6 +184,12 @@ def test_another_procedure_has_another_form(panel, qtbot):
     assert "About 61 ring measurements" in estimated(panel, qtbot)
 
 
+def test_what_other_runs_must_be_there_for_is_said(panel, qtbot):
+    panel.choose("evaluate")
+    qtbot.waitUntil(lambda: "holds no training" in problem(panel, "trained"), timeout=LONG_MS)
+    assert not panel.start_button.isEnabled()
+
+
 def test_a_script_of_the_users_is_warned_of_and_started(panel, qtbot, tmp_path, monkeypatch):
     path = tmp_path / "mine.py"
     path.write_text(

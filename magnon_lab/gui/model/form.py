@@ -255,8 +255,7 @@ class Form:
             name
             for name, one in self.fields.items()
             if all(
-                other not in values
-                or (condition(values[other]) if callable(condition) else values[other] == condition)
+                other not in values or _holds(condition, values[other])
                 for other, condition in one.parameter.group_by.items()
             )
         }
@@ -343,8 +342,23 @@ def _load(reference: str) -> type[Procedure]:
         ) from error
 
 
+def _holds(condition: Any, value: Any) -> bool:
+    """Return whether a condition of PyMeasure's `group_by` holds; one that fails hides nothing."""
+    if not callable(condition):
+        return bool(value == condition)
+    try:
+        return bool(condition(value))
+    except Exception:  # of a script that is not ours, for a value that may be wrong
+        return True
+
+
 def _parameters(cls: type[Procedure]) -> dict[str, Parameter]:
     """Return the parameters by name in the order in which they are written down."""
-    found: dict[str, Parameter] = cls()._parameters
+    try:
+        found: dict[str, Parameter] = cls()._parameters
+    except Exception as error:  # a script that is not ours may do anything when it is made
+        raise ProcedureNotFoundError(
+            f"{cls.__name__} cannot be made: {type(error).__name__}: {error}"
+        ) from error
     written = [name for one in reversed(cls.__mro__) for name in vars(one)]
     return dict(sorted(found.items(), key=lambda item: written.index(item[0])))

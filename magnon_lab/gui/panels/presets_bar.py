@@ -60,7 +60,7 @@ class PresetsBar(QWidget):
         line.textChanged.connect(lambda _: self._follow())
         label = QLabel("Pr&eset", self)
         label.setBuddy(self.names)
-        self.save = QPushButton("Sa&ve", self)
+        self.save = QPushButton("S&ave", self)
         self.save.setToolTip("Keep what the form says under the name to the left")
         self.save.clicked.connect(self._save)
         self.more = QToolButton(self)

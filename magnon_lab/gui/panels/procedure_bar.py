@@ -42,7 +42,7 @@ class ProcedureBar(QWidget):
         )
         label = QLabel("Pr&ocedure", self)
         label.setBuddy(self.names)
-        self.script = QPushButton("S&cript…", self)
+        self.script = QPushButton("Scr&ipt…", self)
         self.script.setToolTip("Choose a script of your own that holds a PyMeasure procedure")
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)

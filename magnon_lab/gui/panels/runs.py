@@ -130,6 +130,7 @@ class RunsPanel(QWidget):
         down.hide()
         down.setDefaultSectionSize(self.fontMetrics().height() + 8)
         across.setStretchLastSection(True)
+        across.setResizeContentsPrecision(30)  # of a thousand rows some tell enough
         across.setHighlightSections(False)
         self.empty = QLabel(EMPTY, self)
         self.empty.setAlignment(Qt.AlignmentFlag.AlignCenter)

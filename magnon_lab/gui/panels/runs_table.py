@@ -138,7 +138,8 @@ class RunsModel(QAbstractTableModel):
                 self.endRemoveRows()
         last = len(COLUMNS) - 1
         for at, row in enumerate(self._rows):
-            if (new := newest.pop(row.folder)) is not row:
+            new = newest.pop(row.folder)
+            if new is not row and new != row:
                 self._rows[at] = new
                 self.dataChanged.emit(self.index(at, 0), self.index(at, last))
         if newest:

@@ -212,3 +212,13 @@ def test_this_process_is_alive(queue):
     (process,) = queue._database.row("SELECT process FROM entries")
     assert Process(*json.loads(process)) == Process.this()
     assert queue.entry(number).status == "running"
+
+
+def test_the_process_that_works_the_queue_off_is_known_while_it_does(tmp_path):
+    with Queue(tmp_path) as queue:
+        number = queue.add("train", {}, "bench.yaml").entry
+        assert queue.worker() is None
+        queue.claim(number)
+        assert queue.worker() == Process.this()
+        queue.ended(number, "finished", 0, "")
+        assert queue.worker() is None

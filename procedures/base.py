@@ -300,6 +300,7 @@ class RingProcedure(Procedure):
             traces_dbm=measurement.traces_dbm,
             flags=measurement.flags,
             bench_time_s=measurement.bench_time_s - self._began_s,
+            place=np.argsort(measurement.order),
         )
 
     # What is asked meanwhile

@@ -29,7 +29,11 @@ NEWEST = 1000
 
 @app.command("list")
 def list_runs(runs: RunsOption = DEFAULT_RUNS, as_json: JsonOption = False) -> None:
-    """List the runs of a folder, oldest first."""
+    """List the runs of a folder, oldest first.
+
+    Loss and step accuracy are those of the last step's batch; the test accuracy is that of the last
+    evaluation on the test split.
+    """
     from magnon_lab.runs import RunsFolder
 
     with told(as_json):
@@ -40,7 +44,8 @@ def list_runs(runs: RunsOption = DEFAULT_RUNS, as_json: JsonOption = False) -> N
         if not found:
             out.print(f"There are no runs in {runs} yet: magnon-lab run train --runs {runs}")
             return
-        table = Table("run", "status", "bench", "steps", "measured", "loss", "accuracy", box=None)
+        figures = ("steps", "measured", "loss", "step accuracy", "test accuracy")
+        table = Table("run", "status", "bench", *figures, box=None)
         for run in found:
             table.add_row(
                 run.id,
@@ -50,6 +55,7 @@ def list_runs(runs: RunsOption = DEFAULT_RUNS, as_json: JsonOption = False) -> N
                 str(run.ring_measurements),
                 _number(run.loss),
                 _number(run.accuracy),
+                _number(run.test_accuracy),
             )
         out.print(table)
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from magnon_lab.runs.errors import RunError, told
 from magnon_lab.runs.files import replacing
-from magnon_lab.runs.reading import RunReader
+from magnon_lab.runs.reading import MEASUREMENT_COLUMNS, RunReader
 
 
 def export(run: RunReader, path: Path | str, file_format: str) -> list[Path]:
@@ -38,7 +38,7 @@ def _csv(run: RunReader, folder: Path) -> list[Path]:
     knobs = run.knobs()
     steps = run.steps()
     found = run.measurements(
-        columns=("number", "step", "purpose", "flags", "bench_time_s", "requested", "realised")
+        columns=tuple(name for name in MEASUREMENT_COLUMNS if name != "traces_dbm")
     )
     settings = {
         f"{kind} {knob}": found[kind][:, column]

@@ -68,8 +68,9 @@ MEASUREMENT_COLUMNS = (
     "requested",
     "realised",
     "traces_dbm",
+    "place",
 )
-_INTEGERS = {"step", "ring_measurements", "number", "flags"}
+_INTEGERS = {"step", "ring_measurements", "number", "flags", "place"}
 _TEXTS = {"loss_kind", "purpose"}
 
 
@@ -193,8 +194,8 @@ class RunReader:
         first, last: numbers, both included. purpose: only these. newest: only the n with the
         highest numbers. columns: some of number, step (-1 for none), purpose, flags, bench_time_s
         (n,), requested, realised (n, K) in the order of `knobs()`, NaN where a measurement did not
-        set a knob, traces_dbm (n, points) float32, NaN where the trace was not kept. Without
-        columns, all.
+        set a knob, traces_dbm (n, points) float32, NaN where the trace was not kept, place (which
+        of its batch it was in the order of measuring, -1 if not known). Without columns, all.
         """
         columns = MEASUREMENT_COLUMNS if columns is None else tuple(columns)
         if unknown := set(columns) - set(MEASUREMENT_COLUMNS):
@@ -202,7 +203,11 @@ class RunReader:
                 f"run {self.id}: measurements have no column {sorted(unknown)}; known are "
                 f"{', '.join(MEASUREMENT_COLUMNS)}"
             )
-        names = {"traces_dbm": "trace", "step": "coalesce(step, -1)"}
+        names = {
+            "traces_dbm": "trace",
+            "step": "coalesce(step, -1)",
+            "place": "coalesce(place, -1)",
+        }
         wanted = [names.get(column, column) for column in columns]
         rows = self._database.rows(
             f"SELECT kind, {', '.join(wanted)} FROM measurements CROSS JOIN kinds USING (kind) "
@@ -317,6 +322,9 @@ class RunReader:
         (measured,) = self._one("SELECT coalesce(sum(measured), 0) FROM counts")
         last = self._last_step("loss", "accuracy", "step", "ring_measurements")
         loss, accuracy, *used = last or (None, None)
+        tested = self._database.row(
+            "SELECT accuracy FROM evaluations WHERE split = 'test' ORDER BY step DESC, time DESC"
+        )
         return RunSummary(
             id=self.id,
             folder=self.folder,
@@ -333,6 +341,7 @@ class RunReader:
             part_done=_part_done(configuration, *used) if used else None,
             configuration=configuration,
             annotations=self.annotations(),
+            test_accuracy=_known(tested[0] if tested else None),
         )
 
     def close(self) -> None:

@@ -76,6 +76,7 @@ class MeasurementBlock:
 
     numbers (n,), requested and realised settings (n, K) in the order of `knobs` and their units,
     traces_dbm (n, points) or None, flags (n,), bench_time_s (n,). step: that they belong to.
+    place (n,): which of its batch each was, from 0, in the order of measuring; None if not known.
     """
 
     numbers: ArrayLike
@@ -87,6 +88,7 @@ class MeasurementBlock:
     flags: ArrayLike
     bench_time_s: ArrayLike
     step: int | None = None
+    place: ArrayLike | None = None
 
     def __len__(self) -> int:
         """Return n."""
@@ -132,6 +134,16 @@ class MeasurementBlock:
                 )
         return (numbers, *found.values())
 
+    def places(self) -> list[int | None]:
+        """Return which of its batch each measurement was, as it is stored; raises ValueError."""
+        if self.place is None:
+            return [None] * len(self)
+        places = np.asarray(self.place, dtype=np.int64)
+        if sorted(places.tolist()) != list(range(len(self))):
+            raise ValueError(f"place of {len(self)} measurements must be each of 0 to n - 1 once")
+        found: list[int | None] = places.tolist()
+        return found
+
 
 class Event(NamedTuple):
     """An entry of the journal; `phase` is "intent" (before) or "outcome" (after)."""
@@ -167,7 +179,8 @@ class RunSummary(NamedTuple):
     """A line in a list of runs; times in seconds since 1970.
 
     status "unreadable": `message` says why. `part_done`: of what was asked for (0..1), None where
-    that is unknown. `configuration`: the parameters.
+    that is unknown. `configuration`: the parameters. Loss and accuracy are of the last step,
+    `test_accuracy` of the last evaluation on the test split; NaN where there is none.
     """
 
     id: str
@@ -185,3 +198,4 @@ class RunSummary(NamedTuple):
     part_done: float | None = None
     configuration: Mapping[str, Any] = MappingProxyType({})
     annotations: Annotations = Annotations()
+    test_accuracy: float = float("nan")

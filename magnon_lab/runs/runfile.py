@@ -235,7 +235,7 @@ class RunFile(RunReader):
         belongs = step if block.step is None else block.step
         take_from_counts(connection, numbers.tolist())
         connection.executemany(
-            "INSERT OR REPLACE INTO measurements VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT OR REPLACE INTO measurements VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
             zip(
                 numbers.tolist(),
                 repeat(belongs),
@@ -245,6 +245,7 @@ class RunFile(RunReader):
                 requested,
                 realised,
                 (trace if keep else None for trace, keep in zip(traces, kept, strict=True)),
+                block.places(),
                 strict=False,
             ),
         )

@@ -40,7 +40,7 @@ CREATE TABLE kinds (
 CREATE TABLE measurements (
     number INTEGER PRIMARY KEY, step INTEGER, kind INTEGER NOT NULL REFERENCES kinds (kind),
     flags INTEGER NOT NULL, bench_time_s REAL, requested BLOB NOT NULL, realised BLOB NOT NULL,
-    trace BLOB
+    trace BLOB, place INTEGER
 ) STRICT;
 CREATE TABLE counts (
     purpose TEXT PRIMARY KEY, measured INTEGER NOT NULL, traces INTEGER NOT NULL
@@ -65,6 +65,9 @@ ALTER TABLE control ADD COLUMN data TEXT NOT NULL DEFAULT '{}';
 CREATE TABLE annotations (
     name TEXT PRIMARY KEY, value TEXT NOT NULL, time REAL NOT NULL
 ) STRICT, WITHOUT ROWID;
+""",
+    2: """
+ALTER TABLE measurements ADD COLUMN place INTEGER;
 """,
 }
 
@@ -129,5 +132,5 @@ def _statements(script: str) -> list[str]:
     return [statement for statement in script.split(";\n") if statement.strip()]
 
 
-RUN = Schema("run file", 0x4D61674C, 2, TABLES, UPGRADES)  # "MagL"
+RUN = Schema("run file", 0x4D61674C, 3, TABLES, UPGRADES)  # "MagL"
 QUEUE = Schema("queue", 0x4D616751, 1, QUEUE_TABLES)  # "MagQ"

@@ -72,6 +72,14 @@ def test_training_through_visa_is_recorded_whole(command: Command, tmp_path: Pat
     np.testing.assert_allclose(attenuation_db * 4, np.round(attenuation_db * 4))
     [final] = run.evaluations()
     assert final.split == "test"
+    shown = command("runs", "list", "--runs", tmp_path).stdout
+    assert "step accuracy" in shown.replace("\n", " ")
+    assert "test accuracy" in shown.replace("\n", " ")
+    (listed,) = command("runs", "list", "--runs", tmp_path, "--json").json
+    assert listed["test_accuracy"] == final.accuracy
+    assert f"{final.accuracy:.6g}" in shown
+    order = run.measurements(columns=("place", "bench_time_s"), purpose="calibration")
+    np.testing.assert_array_equal(order["place"], np.argsort(np.argsort(order["bench_time_s"])))
     assert final.accuracy == told.json["accuracy"]
     assert run.last_checkpoint() is not None
     again = command("run", "evaluate", "--runs", tmp_path, "--json", "-p", f"trained={run.id}")

@@ -257,3 +257,21 @@ def test_identities_and_frequencies(run, reopened):
 def test_a_commit_is_on_the_disk_when_it_returns(run):
     assert run._database.row("PRAGMA synchronous") == (2,)
     assert run._database.row("PRAGMA journal_mode") == ("wal",)
+
+
+def test_the_order_of_a_batch_is_kept(run, make_block, reopened):
+    run.record_measurements([make_block(0, 3, place=[2, 0, 1]), make_block(3, 2)])
+    with reopened(run) as reader:
+        assert reader.measurements(columns=["place"])["place"].tolist() == [2, 0, 1, -1, -1]
+    with pytest.raises(ValueError, match="place of 3 measurements must be each of 0 to n - 1"):
+        run.record_measurements(make_block(5, 3, place=[0, 1, 3]))
+    assert run.counts() == {"training": 5}
+
+
+def test_a_list_tells_the_test_accuracy_of_the_last_evaluation(run, runs):
+    run.record_step(StepRow(step=1, ring_measurements=4, accuracy=0.5))
+    assert np.isnan(runs.list()[0].test_accuracy)
+    for step, split, accuracy in ((1, "test", 0.7), (2, "test", 0.9), (3, "validation", 0.1)):
+        run.record_evaluation(EvaluationRow(step=step, split=split, loss=1, accuracy=accuracy, n=9))
+    found = runs.list()[0]
+    assert (found.accuracy, found.test_accuracy) == (0.5, 0.9)

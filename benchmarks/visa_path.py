@@ -84,7 +84,8 @@ def measurement(open_role: Callable[..., Any]) -> Callable[[], None]:
         laboratory.query(f":LAB:NUMB {count};:LAB:TIME?")
         laboratory.query(":LAB:WAIT 0.012;*OPC?")
         analyser.query(
-            ":INIT:IMM;*OPC?;:STAT:OPER?;:STAT:QUES:POW:COND?;:STAT:QUES:INT:COND?;:SWE:POIN?;:SYST:ERR?"
+            ":INIT:IMM;*OPC?;:STAT:OPER?;:STAT:OPER:COND?;:STAT:QUES:POW:COND?;"
+            ":STAT:QUES:INT:COND?;:SWE:POIN?;:SYST:ERR?"
         )
         analyser.query_binary_values(
             ":FORM REAL,32;:FORM:BORD SWAP;:TRAC? TRACE1", container=np.ndarray

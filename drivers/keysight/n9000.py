@@ -57,6 +57,10 @@ class OperationCondition(IntFlag):
     PAUSED = 256
 
 
+SWEEP = OperationCondition.SWEEPING | OperationCondition.MEASURING
+"""Bits that are set while a sweep runs."""
+
+
 class QuestionableCondition(IntFlag):
     """Bits of the questionable status register."""
 
@@ -101,11 +105,13 @@ class Acquisition(NamedTuple):
     """One sweep with what the analyser said about it.
 
     `trace` are levels in dBm, shape (points,); `operation_event` is what went on since it was asked
-    last; `errors` is what the error queue held, empty if all was well.
+    last, `operation_condition` what still does; `errors` is what the error queue held, empty if all
+    was well.
     """
 
     trace: npt.NDArray[np.float32]
     operation_event: OperationCondition
+    operation_condition: OperationCondition
     power_condition: PowerCondition
     integrity_condition: IntegrityCondition
     errors: list[tuple[int, str]]
@@ -118,9 +124,12 @@ class Acquisition(NamedTuple):
     @property
     def swept(self) -> bool:
         """Whether it tells of a sweep; one that does not has sent the trace of another."""
-        return bool(
-            self.operation_event & (OperationCondition.SWEEPING | OperationCondition.MEASURING)
-        )
+        return bool(self.operation_event & SWEEP)
+
+    @property
+    def sweeping(self) -> bool:
+        """Whether it tells that it still sweeps; the trace is not complete then."""
+        return bool(self.operation_condition & SWEEP)
 
     @property
     def uncalibrated(self) -> bool:
@@ -289,24 +298,26 @@ class KeysightN9000(N9000Settings):
         # Status goes with the sweep: the next ABORt or INITiate may clear it.
         status = (
             ":STAT:OPER?",
+            ":STAT:OPER:COND?",
             ":STAT:QUES:POW:COND?",
             ":STAT:QUES:INT:COND?",
             ":SWE:POIN?",
             ":SYST:ERR?",
         )
         if should_stop is None:
-            complete, *replies = self.ask_joined(":INIT:IMM", "*OPC?", *status, replies=6)
+            complete, *replies = self.ask_joined(":INIT:IMM", "*OPC?", *status, replies=7)
             if complete.strip() != "1":
                 raise ConnectionError(f"{self.name}: expected 1 from *OPC?, got {complete!r}")
         elif self.single_sweep(timeout, should_stop):
-            replies = self.ask_joined(*status, replies=5)
+            replies = self.ask_joined(*status, replies=6)
         else:
             return None
-        operation, power, integrity, points, error = replies
+        event, condition, power, integrity, points, error = replies
         errors = self.check_errors_after(error)
         return Acquisition(
             self.read_trace(trace, whole(points)),
-            OperationCondition(whole(operation)),
+            OperationCondition(whole(event)),
+            OperationCondition(whole(condition)),
             PowerCondition(whole(power)),
             IntegrityCondition(whole(integrity)),
             errors,

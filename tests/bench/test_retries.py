@@ -57,6 +57,7 @@ TRANSIENT = [
     "kind=lost,role=analyser,at=3",
     "kind=stuck,role=attenuator,at=3,duration_s=0.05",
     "kind=power_cycle,role=analyser,at=2",
+    "kind=stuck,role=analyser,command=*OPC?,at=2,duration_s=0.05",
 ]
 
 

@@ -13,8 +13,13 @@ from drivers.keysight import (
     QuestionableCondition,
 )
 
-FAST = ":INIT:IMM;*OPC?;:STAT:OPER?;:STAT:QUES:POW:COND?;:STAT:QUES:INT:COND?;:SWE:POIN?;:SYST:ERR?"
-STATUS = ":STAT:OPER?;:STAT:QUES:POW:COND?;:STAT:QUES:INT:COND?;:SWE:POIN?;:SYST:ERR?"
+FAST = (
+    ":INIT:IMM;*OPC?;:STAT:OPER?;:STAT:OPER:COND?;:STAT:QUES:POW:COND?;:STAT:QUES:INT:COND?;"
+    ":SWE:POIN?;:SYST:ERR?"
+)
+STATUS = (
+    ":STAT:OPER?;:STAT:OPER:COND?;:STAT:QUES:POW:COND?;:STAT:QUES:INT:COND?;:SWE:POIN?;:SYST:ERR?"
+)
 INITIATE = ("*ESR?;:INIT:IMM;*OPC", "0")
 DURATION = ":SWE:TIME?;:AVER:COUN?;" + ";".join(f":TRAC{n}:TYPE?" for n in range(1, 7))
 LEVELS = np.array([-91.5, -90.25, -3.0], dtype=np.float32)
@@ -142,7 +147,7 @@ def test_a_trace_that_does_not_exist_is_refused(number):
 def test_the_fast_acquisition_takes_one_exchange_and_the_block():
     with expected_protocol(
         KeysightN9000,
-        [(FAST, '1;24;0;0;3;+0,"No error"\n')],
+        [(FAST, '1;24;0;0;0;3;+0,"No error"\n')],
         connection_methods=trace_of(LEVELS),
     ) as analyser:
         taken = analyser.acquire()
@@ -167,7 +172,7 @@ def test_the_fast_acquisition_takes_one_exchange_and_the_block():
 def test_overload_and_calibration_are_told(power, integrity, overload, uncalibrated):
     with expected_protocol(
         KeysightN9000,
-        [(FAST, f'1;24;{power};{integrity};3;+0,"No error"')],
+        [(FAST, f'1;24;0;{power};{integrity};3;+0,"No error"')],
         connection_methods=trace_of(LEVELS),
     ) as analyser:
         taken = analyser.acquire()
@@ -181,7 +186,7 @@ def test_errors_with_semicolons_are_collected_to_the_end_of_the_queue():
     with expected_protocol(
         KeysightN9000,
         [
-            (FAST, '1;24;0;0;3;-222,"Data out of range;;VOLT"'),
+            (FAST, '1;24;0;0;0;3;-222,"Data out of range;;VOLT"'),
             ("SYST:ERR?", '-113,"Undefined header"'),
             ("SYST:ERR?", '+0,"No error"'),
         ],
@@ -198,9 +203,9 @@ def test_errors_with_semicolons_are_collected_to_the_end_of_the_queue():
         "1",
         "4.475E9",
         "-1.23,4.56",
-        '0;24;0;0;3;+0,"No error"',
-        '1;24;0;0;+0,"No error"',
-        '1;24;0;0;3;"No"',
+        '0;24;0;0;0;3;+0,"No error"',
+        '1;24;0;0;0;+0,"No error"',
+        '1;24;0;0;0;3;"No"',
     ],
 )
 def test_a_stale_reply_is_not_taken_for_a_status(reply):
@@ -216,7 +221,7 @@ def test_a_stale_reply_is_not_taken_for_a_status(reply):
 def test_the_polled_acquisition_asks_for_status_after_the_sweep(clock):
     with expected_protocol(
         KeysightN9000,
-        [INITIATE, ("*ESR?", "0"), ("*ESR?", "1"), (STATUS, '8;0;16;3;+0,"No error"')],
+        [INITIATE, ("*ESR?", "0"), ("*ESR?", "1"), (STATUS, '8;0;0;16;3;+0,"No error"')],
         connection_methods=trace_of(LEVELS),
     ) as analyser:
         analyser.clock = clock
@@ -233,10 +238,18 @@ def test_a_stopped_acquisition_has_no_trace():
 
 
 def test_acquisition_properties():
-    taken = Acquisition(LEVELS, OperationCondition(0), PowerCondition(0), IntegrityCondition(8), [])
+    taken = Acquisition(
+        LEVELS,
+        OperationCondition(0),
+        OperationCondition(8),
+        PowerCondition(0),
+        IntegrityCondition(8),
+        [],
+    )
     assert taken.uncalibrated
     assert not taken.overload
     assert not taken.swept
+    assert taken.sweeping
 
 
 @pytest.mark.parametrize(("before", "after"), [(2000, 7000.0), (60000, 60000), (None, None)])

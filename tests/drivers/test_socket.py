@@ -12,7 +12,10 @@ import pyvisa
 from drivers.keysight import KeysightN9000
 from drivers.minicircuits import RCDAT
 
-FAST = ":INIT:IMM;*OPC?;:STAT:OPER?;:STAT:QUES:POW:COND?;:STAT:QUES:INT:COND?;:SWE:POIN?;:SYST:ERR?"
+FAST = (
+    ":INIT:IMM;*OPC?;:STAT:OPER?;:STAT:OPER:COND?;:STAT:QUES:POW:COND?;:STAT:QUES:INT:COND?;"
+    ":SWE:POIN?;:SYST:ERR?"
+)
 FORMAT = ":FORM REAL,32;:FORM:BORD SWAP;:TRAC? TRACE1"
 
 
@@ -62,7 +65,11 @@ def open_analyser(resource: str, **kwargs) -> KeysightN9000:
 
 
 def test_a_block_with_line_feeds_arrives_whole_and_in_step(levels):
-    replies = {FAST: b'1;24;0;0;4001;+0,"No error"\n', FORMAT: block(levels), "*IDN?": b"a,b,c,d\n"}
+    replies = {
+        FAST: b'1;24;0;0;0;4001;+0,"No error"\n',
+        FORMAT: block(levels),
+        "*IDN?": b"a,b,c,d\n",
+    }
     with served(replies.get) as resource:
         analyser = open_analyser(resource)
         try:
@@ -75,7 +82,7 @@ def test_a_block_with_line_feeds_arrives_whole_and_in_step(levels):
 
 
 def test_a_short_block_is_an_error(levels):
-    replies = {FAST: b'1;24;0;0;4001;+0,"No error"\n', FORMAT: block(levels[:4000])}
+    replies = {FAST: b'1;24;0;0;0;4001;+0,"No error"\n', FORMAT: block(levels[:4000])}
     with served(replies.get) as resource:
         analyser = open_analyser(resource)
         try:
@@ -93,7 +100,7 @@ def test_a_late_reply_is_noticed_by_the_next_acquisition(levels):
         if line == "*IDN?":
             release.wait(5)
             return b"late,reply,of,identity\n"
-        return {FAST: b'1;24;0;0;4001;+0,"No error"\n', FORMAT: block(levels)}.get(line)
+        return {FAST: b'1;24;0;0;0;4001;+0,"No error"\n', FORMAT: block(levels)}.get(line)
 
     with served(answer) as resource:
         analyser = open_analyser(resource, timeout=100)
@@ -102,7 +109,7 @@ def test_a_late_reply_is_noticed_by_the_next_acquisition(levels):
                 _ = analyser.id
             release.set()
             analyser.adapter.connection.timeout = 5000
-            with pytest.raises(ConnectionError, match="expected 6 replies"):
+            with pytest.raises(ConnectionError, match="expected 7 replies"):
                 analyser.acquire()
         finally:
             release.set()

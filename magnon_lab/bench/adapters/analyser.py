@@ -28,7 +28,7 @@ class KeysightAnalyser(Adapter[Role]):
     )
     event_status = True
     sweep_s = 0.0
-    _tells_sweeps = False
+    _tells_sweeps = _tells_ends = False  # some firmware may not
 
     def connect(self) -> Found:
         """See `Instrument`."""
@@ -105,7 +105,11 @@ class KeysightAnalyser(Adapter[Role]):
             raise InstrumentError(
                 f"{self.session.told()}: no sweep was made; the trace that it sent is an older one"
             )
-        self._tells_sweeps = taken.swept
+        if self._tells_ends and taken.sweeping:
+            raise InstrumentError(
+                f"{self.session.told()}: it said that the sweep was over while it still swept"
+            )
+        self._tells_sweeps, self._tells_ends = taken.swept, not taken.sweeping
         if len(taken.trace) != self.model.readout.points:
             raise InstrumentError(
                 f"{self.session.told()}: a trace of {len(taken.trace)} points instead of "

@@ -11,6 +11,7 @@ from __future__ import annotations
 import itertools
 import json
 import math
+import re
 import statistics
 import time
 from collections.abc import Iterable, Sequence
@@ -342,4 +343,6 @@ class RunViewer(RunReader):
 
 def _numbers(text: str, columns: int) -> NDArray[np.float64]:
     """Return a table (rows, columns) that SQLite wrote as JSON; NULL is NaN."""
+    # Versions of SQLite write infinity as Inf or 9e999, Python reads the latter and Infinity.
+    text = re.sub(r"Inf\b", "Infinity", text) if "Inf" in text else text
     return np.array(json.loads(text), dtype=np.float64).reshape(-1, columns)

@@ -253,7 +253,8 @@ class Dock(QWidget):
     def fit(self) -> None:
         """Show everything again, after a look at a part of it."""
         for plot in self._plots():
-            plot.enableAutoRange()
+            # A panel that follows another's x axis would set that one's range, once and for all.
+            plot.enableAutoRange("xy" if plot.vb.linkedView(0) is None else "y")
 
     def _plots(self) -> list[Any]:
         return [

@@ -18,9 +18,6 @@ from magnon_lab.gui.model.snapshot import Drift, Snapshot
 from magnon_lab.gui.model.units import AXES
 from magnon_lab.gui.theme import colours
 
-#: Qt's own name for no limit of a size, which PyQt leaves out.
-QWIDGETSIZE_MAX = (1 << 24) - 1
-
 FIGURES = {
     "gradient_snr": "Gradient SNR",
     "cosine": "Cosine to exact gradient",
@@ -68,9 +65,6 @@ class GradientDock(Dock):
         for name, plot in found.items():
             plot.getAxis("left").setWidth(46)
             plot.setTitle(figures[name], size="8pt")  # where a word upright would not find room
-        first, *others = found.values()
-        for other in others:
-            other.setXLink(first)
         return found
 
     def recolour(self) -> None:
@@ -145,10 +139,11 @@ class GradientDock(Dock):
             (self.drifts, "Bench time (s)"),
         ):
             visible = [name for name in figures if shown[name]]
+            _link([figures[name] for name in visible])
             for name, panel in figures.items():
                 lowest = bool(visible) and name == visible[-1]
                 panel.setVisible(shown[name])
-                panel.setMaximumHeight(QWIDGETSIZE_MAX if shown[name] else 0)
+                panel.setMaximumHeight(plots.NO_LIMIT_PX if shown[name] else 0)
                 bottom = panel.getAxis("bottom")
                 bottom.setStyle(showValues=lowest)
                 bottom.showLabel(lowest)
@@ -156,7 +151,7 @@ class GradientDock(Dock):
         for column, figures in enumerate((self.panels, self.drifts)):
             there = any(shown[name] for name in figures)
             self.grid.layout.setColumnStretchFactor(column, int(there))
-            self.grid.layout.setColumnMaximumWidth(column, QWIDGETSIZE_MAX if there else 0)
+            self.grid.layout.setColumnMaximumWidth(column, plots.NO_LIMIT_PX if there else 0)
 
     def _read(self, x: float | None) -> None:
         if not self.snapshots:
@@ -194,3 +189,12 @@ class GradientDock(Dock):
                         getattr(one.drift, figure).tolist(), strict=True,
                     ):  # fmt: skip
                         yield (one.id, f"reference {figure}", "", number, at, value, value, value)
+
+
+def _link(panels: Sequence[pg.PlotItem]) -> None:
+    """Let panels follow the x axis of the first of them."""
+    for index, panel in enumerate(panels):
+        master = panels[0].vb if index else None
+        if panel.vb.linkedView(0) is not master:
+            panel.setXLink(master)
+            panel.enableAutoRange("x", master is None)

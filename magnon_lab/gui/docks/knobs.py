@@ -95,7 +95,7 @@ class KnobsDock(Dock):
         return (*use, self._room(len(use)))
 
     def _room(self, count: int) -> int:
-        return max(1, min(count, self.columns, int(self.canvas.width()) // WIDTH_PX))
+        return max(1, min(count, self.columns, self.width() // WIDTH_PX))
 
     def why_empty(self, first: Snapshot) -> str:
         """Return why there is nothing of knobs."""

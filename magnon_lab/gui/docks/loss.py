@@ -82,9 +82,8 @@ class LossDock(Dock):
         for row, (figure, label) in enumerate(FIGURES.items()):
             self.panels[figure] = plots.add_plot(self.grid, 1 + row, 0, y=label)
         upper, lower = self.panels.values()
-        upper.setXLink(lower)
-        upper.getAxis("bottom").setStyle(showValues=False)
-        upper.getAxis("bottom").setHeight(6)
+        lower.setXLink(upper)
+        lower.enableAutoRange("x", False)
         self.grid.layout.setRowStretchFactor(1, 3)
         self.grid.layout.setRowStretchFactor(2, 2)
         self.panels["accuracy"].setLimits(yMin=-0.1, yMax=1.1)
@@ -96,7 +95,7 @@ class LossDock(Dock):
         self._pause.setInterval(STILL_MS)
         self._pause.timeout.connect(self._ask)
         self._asked = (-math.inf, math.inf)
-        lower.vb.sigXRangeChanged.connect(lambda *_: self._pause.start())
+        upper.vb.sigXRangeChanged.connect(lambda *_: self._pause.start())
 
     def recolour(self) -> None:
         """Take on the colours of the theme."""
@@ -159,7 +158,6 @@ class LossDock(Dock):
             index = heads[id(group[0])]
             self._draw_band(group, self._colour(index), common[index])
         self.legend.setText(self.items.done())
-        lower.setVisible(any("accuracy" in o.curves or o.evaluations for o in self.snapshots))
         self._read(self.crosshair.x)
 
     def _colour(self, index: int) -> str:
@@ -173,7 +171,15 @@ class LossDock(Dock):
             label, self._factor = "Bench time (h)", 1 / 3600
         if axis == "bench_time_s" and not any(self._placed(one) for one in self.snapshots):
             label += ": not known, this run used no bench"
-        self.panels["accuracy"].getAxis("bottom").setLabel(label)
+        # Only the lowest panel tells what both are drawn against.
+        upper, lower = (panel.getAxis("bottom") for panel in self.panels.values())
+        there = any("accuracy" in one.curves or one.evaluations for one in self.snapshots)
+        self.panels["accuracy"].setVisible(there)
+        self.panels["accuracy"].setMaximumHeight(plots.NO_LIMIT_PX if there else 0)
+        upper.setStyle(showValues=not there)
+        upper.setHeight(6 if there else None)
+        lower.setLabel(label)
+        upper.setLabel(None if there else label)
 
     def _placed(self, one: Snapshot) -> bool:
         curve = one.curves.get("loss")
@@ -238,16 +244,17 @@ class LossDock(Dock):
     # Reading and zooming
 
     def _unlogged(self, x: float) -> float:
-        return (10**x if self.log_x.isChecked() else x) / self._factor
+        # A view may be wider than numbers go.
+        return (10 ** min(x, 300.0) if self.log_x.isChecked() else x) / self._factor
 
     def _ask(self) -> None:
         """Ask for detail where only a part is in view."""
-        box = self.panels["accuracy"].vb
+        box = self.panels["loss"].vb
         if box.autoRangeEnabled()[0]:
             wanted = (-math.inf, math.inf)
         else:
             low, high = box.viewRange()[0]
-            wanted = (self._unlogged(min(low, 300.0)), self._unlogged(min(high, 300.0)))
+            wanted = (self._unlogged(low), self._unlogged(high))
         if wanted != self._asked:
             self._asked = wanted
             self.zoomed.emit(self.axis_name, *wanted)
@@ -256,7 +263,7 @@ class LossDock(Dock):
         """Tell the values under the crosshair, else those of the newest step."""
         if not self.snapshots:
             return
-        at = None if x is None else self._unlogged(min(x, 300.0))
+        at = None if x is None else self._unlogged(x)
         if len(self.snapshots) == 1:
             self.tell(self._told_of(self.snapshots[0], at))
             return

@@ -18,6 +18,9 @@ from magnon_lab.gui.theme import colours
 
 DASH, DOT = Qt.PenStyle.DashLine, Qt.PenStyle.DotLine
 
+#: Qt's own name for a size without limit, QWIDGETSIZE_MAX, is not in PyQt.
+NO_LIMIT_PX = (1 << 24) - 1
+
 #: Width of the axes on the left, so that panels above one another are in line.
 LEFT_PX = 58
 

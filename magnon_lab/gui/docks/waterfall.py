@@ -163,15 +163,14 @@ class WaterfallDock(Dock):
 
     def _chosen(self) -> None:
         """Take on a range that was typed."""
-        self.automatic.setChecked(False)
         low, high = self.low.value(), self.high.value()
         self._show_levels(low, max(high, low + 1))
+        self.automatic.setChecked(False)
 
     def _dragged(self) -> None:
         """Take on a range that was dragged at the bar."""
-        low, high = self.bar.levels()
+        self._show_levels(*self.bar.levels())
         self.automatic.setChecked(False)
-        self._show_levels(low, high)
 
     # Reading
 

@@ -130,7 +130,7 @@ class RunView:
     def _journal(self, viewer: RunViewer) -> None:
         """Read the journal; where the run was taken back to go on, everything else anew."""
         new = viewer.events_after(self._last_event, EVENTS)
-        known = self._last_event > 0
+        known = self._version >= 0  # whether anything was read before
         if new:
             self._last_event = new[-1][0]
             self._events.extend(event for _, event in new)

@@ -1,10 +1,12 @@
 """Kill a run on a served bench, again and again: is it safe, is anything lost, does it go on.
 
 A laboratory is served by another process. A training runs on it and is disturbed again and again,
-seeded: the run is killed (SIGKILL), its guard is killed, or an instrument's connection is cut.
-After a kill of the run the time until every output is off and the loop is open is taken, what the
-run file held before is compared with what it holds after, and the run is resumed. (The served
-laboratory's time is virtual, so the field's ramp takes none.)
+seeded: the run is killed (SIGKILL), its guard is killed, both are killed at once, or the connection
+of an instrument is cut. After a kill of the run the time until every output is off and the loop is
+open is taken, what the run file held before is compared with what it holds after, and the run is
+resumed. Where both are killed nobody is left to act, unless the run had started another guard in
+time: then `magnon-lab bench safe` is what makes it safe. (The served laboratory's time is virtual,
+so the field's ramp takes none.)
 
     python benchmarks/soak.py [--kills 20] [--seed 0] [--keep FOLDER]
 """
@@ -94,9 +96,9 @@ class Soak:
         """Return the words of a long training."""
         return [word for one in TRAINING for word in ("-p", one)]
 
-    def start(self, *words: str) -> subprocess.Popen[bytes]:
-        """Start a command of ours on the runs of this soak."""
-        command = [*CLI, *words, "--runs", str(self.folder / "runs")]
+    def start(self, *words: str, runs: bool = True) -> subprocess.Popen[bytes]:
+        """Start a command of ours, on the runs of this soak."""
+        command = [*CLI, *words, *(("--runs", str(self.folder / "runs")) if runs else ())]
         return subprocess.Popen(command, stdout=self.log, stderr=self.log)
 
     def steps(self) -> int:
@@ -122,6 +124,26 @@ class Soak:
         if lost or safe_s > GOAL_S:
             raise RuntimeError(f"{lost} rows lost, safe after {safe_s:.2f} s")
         return f"safe after {safe_s:.2f} s, 0 rows lost of {steps} steps, resumed"
+
+    def kill_both(self) -> str:
+        """Kill run and guard at once: what holds then, and that `bench safe` mends it."""
+        steps, measured = self.steps(), sum(self.run.counts().values())
+        os.kill(guard_of(self.process.pid), signal.SIGKILL)
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait()
+        try:
+            told = f"another guard made it safe after {waited(self.laboratory.safe, GOAL_S):.2f} s"
+        except TimeoutError:
+            code = self.start("bench", "safe", "--bench", str(self.bench), runs=False).wait(60)
+            if code or not self.laboratory.safe():
+                raise RuntimeError(f"bench safe ended with {code}, and all is not off") from None
+            told = "nobody acted, `bench safe` made it safe"
+        lost = max(0, steps - self.steps()) + max(0, measured - sum(self.run.counts().values()))
+        self.process = self.start("resume", self.run.id)
+        self.goes_on()
+        if lost:
+            raise RuntimeError(f"{lost} rows lost")
+        return f"{told}, 0 rows lost of {steps} steps, resumed"
 
     def kill_guard(self) -> str:
         """Kill the guard; the run must have another, and go on."""
@@ -162,11 +184,13 @@ def main() -> int:
         soak.goes_on()
         for number in range(1, asked.kills + 1):
             time.sleep(chance.uniform(0.0, 1.5))
-            target = chance.choice(("run", "run", "guard", "connection"))
+            target = chance.choice(("run", "run", "guard", "both", "connection"))
             if target == "run":
                 told = soak.kill_run()
             elif target == "guard":
                 told = soak.kill_guard()
+            elif target == "both":
+                told = soak.kill_both()
             else:
                 told = soak.cut(chance.choice(("analyser", "generator", "attenuator")))
             print(f"{number:4} {target:10} {told}", flush=True)

@@ -191,6 +191,32 @@ def test_a_run_that_dies_while_its_next_guard_starts_leaves_a_safe_bench(run, se
     assert waited(lambda: is_safe(server), 20.0), outputs(server)
 
 
+@pytest.mark.parametrize("following", ["bench safe", "the next run"])
+def test_run_and_guard_gone_at_once_leave_all_as_it_was_until_the_next_command(
+    run, server, served, following
+) -> None:
+    one = run()
+    one.process.send_signal(signal.SIGSTOP)  # it starts no other guard
+    os.kill(one.guard, signal.SIGKILL)
+    one.process.send_signal(signal.SIGKILL)
+    one.process.wait()
+    assert gone_within(one.guard, 5.0)
+    time.sleep(1.0)
+    assert all(on for name, on in outputs(server).items() if name != "loop")  # nobody acts
+    lock = Bench(served).custody.lock
+    assert lock is not None
+    assert lock.holder() is None  # nor is anybody kept from acting
+    harm = len(server.laboratory.plant.harm)
+    if following == "bench safe":
+        assert all(outcome.ok for outcome in make_safe(served))
+    else:
+        with Bench(served) as bench:
+            assert bench.start()  # takes the magnet over where it stands
+            assert bench.measure([[-10.0, 4.465e9, 12.0]]).complete
+    assert is_safe(server)
+    assert len(server.laboratory.plant.harm) == harm
+
+
 def test_ctrl_c_in_the_terminal_passes_the_guard_by(run, server) -> None:
     one = run()
     os.kill(one.guard, signal.SIGINT)

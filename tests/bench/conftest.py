@@ -12,9 +12,12 @@ import pyvisa
 import yaml
 from pymeasure.test import expected_protocol
 
-from magnon_lab.bench import Bench, BenchFile
+from magnon_lab.bench import Bench, BenchFile, write_served_bench
 from magnon_lab.bench.adapters import adapt
 from magnon_lab.bench.session import Session
+from magnon_lab.simulation import serve, shipped_definition
+
+from .guarding import Run, gone_within
 
 SHIPPED = Path(__file__).parents[2] / "bench.yaml"
 
@@ -121,3 +124,33 @@ def playing(edited) -> Callable[..., contextlib.AbstractContextManager[Any]]:
                 yield adapt(session, model)
 
     return play
+
+
+@pytest.fixture(scope="module")
+def server():
+    server = serve(shipped_definition(), seed=4)
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def served(shipped, server, tmp_path) -> BenchFile:
+    path = tmp_path / "served.yaml"
+    write_served_bench(shipped, server.resources, path)
+    with path.open("a") as file:
+        file.write("guard: {timeout_s: 0.5, give_up_s: 20}\n")
+    return BenchFile.load(path)
+
+
+@pytest.fixture
+def run(served):
+    runs = []
+
+    def begin(*words: object) -> Run:
+        runs.append(Run(served.path, *(words or (60.0,))))
+        return runs[-1]
+
+    yield begin
+    for one in runs:
+        one.end()
+        assert gone_within(one.guard, 20.0), "an orphan guard"

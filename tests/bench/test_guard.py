@@ -1,6 +1,5 @@
 """Real processes, really killed: what is on at a served bench goes off."""
 
-import json
 import os
 import signal
 import subprocess
@@ -10,116 +9,17 @@ from pathlib import Path
 
 import pytest
 
-from magnon_lab.bench import Bench, BenchFile, BenchHeldError, GuardLostError, write_served_bench
-from magnon_lab.bench.byhand import check_bench, make_safe
+from magnon_lab.bench import Bench, BenchFile, GuardLostError, write_served_bench
+from magnon_lab.bench.byhand import make_safe
 from magnon_lab.bench.guard import Guard
 from magnon_lab.simulation import serve, shipped_definition
 
-RUN = """
-import sys, time, signal
-from magnon_lab.bench import Bench, BenchFile
-bench_file = BenchFile.load(sys.argv[1])
-with Bench(bench_file, what="run 3f2a") as bench:
-    bench.start()
-    bench.beat("measure", float(sys.argv[2]))
-    if "deaf" in sys.argv:
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    print(bench.custody.guard.pid, flush=True)
-    if "gone" in sys.argv:
-        while bench.custody.guard.pid:
-            time.sleep(0.05)
-            bench.beat("measure", 60.0)
-    time.sleep(600)
-"""
+from .guarding import Run, alive, children, gone_within, is_safe, outputs, waited
 
 
 @pytest.fixture(autouse=True)
 def _own_locks(tmp_path, monkeypatch) -> None:
     monkeypatch.setenv("MAGNON_LAB_LOCKS", str(tmp_path / "locks"))
-
-
-@pytest.fixture(scope="module")
-def server():
-    server = serve(shipped_definition(), seed=4)
-    yield server
-    server.close()
-
-
-@pytest.fixture
-def served(shipped, server, tmp_path) -> BenchFile:
-    path = tmp_path / "served.yaml"
-    write_served_bench(shipped, server.resources, path)
-    with path.open("a") as file:
-        file.write("guard: {timeout_s: 0.5, give_up_s: 20}\n")
-    return BenchFile.load(path)
-
-
-class Run:
-    """A process that has switched a bench on, with its guard."""
-
-    def __init__(self, bench: Path, *words: object) -> None:
-        self.process = subprocess.Popen(
-            [sys.executable, "-c", RUN, str(bench), *map(str, words)],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-        )
-        assert self.process.stdout is not None
-        self.guard = int(self.process.stdout.readline())
-
-    def end(self) -> None:
-        self.process.kill()
-        self.process.wait()
-        self.process.stdout.close()
-
-
-@pytest.fixture
-def run(served):
-    runs = []
-
-    def begin(*words: object) -> Run:
-        runs.append(Run(served.path, *(words or (60.0,))))
-        return runs[-1]
-
-    yield begin
-    for one in runs:
-        one.end()
-        assert gone_within(one.guard, 20.0), "an orphan guard"
-
-
-def alive(pid: int) -> bool:
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except FileNotFoundError:
-        return False
-    return state != "Z"
-
-
-def gone_within(pid: int, seconds: float) -> bool:
-    return waited(lambda: not alive(pid), seconds)
-
-
-def waited(happened, seconds: float) -> bool:
-    until = time.monotonic() + seconds
-    while time.monotonic() < until:
-        if happened():
-            return True
-        time.sleep(0.02)
-    return happened()
-
-
-def outputs(server) -> dict[str, bool]:
-    values = {role: one.values for role, one in server.laboratory.instruments.items()}
-    return {
-        "drive": values["generator"]["output"],
-        "bias": any(values["amplifier"]["output"].values()),
-        "field": values["field"]["output"],
-        "loop": values["attenuator"]["attenuation"] != 60.0,
-    }
-
-
-def is_safe(server) -> bool:
-    return not any(outputs(server).values())
 
 
 def test_a_killed_run_leaves_a_safe_bench_within_five_seconds(run, server) -> None:
@@ -157,9 +57,9 @@ def test_a_killed_guard_is_replaced_and_the_next_one_does_its_duty(run, server, 
 
     def replaced() -> bool:
         nonlocal successor
-        children = Path(f"/proc/{one.process.pid}/task/{one.process.pid}/children").read_text()
+        listed = Path(f"/proc/{one.process.pid}/task/{one.process.pid}/children").read_text()
         # started by a thread: look for whoever has the run as its parent
-        found = [int(pid) for pid in children.split()] or _children(one.process.pid)
+        found = [int(pid) for pid in listed.split()] or children(one.process.pid)
         successor = next((pid for pid in found if pid != one.guard and alive(pid)), 0)
         return bool(successor)
 
@@ -171,22 +71,10 @@ def test_a_killed_guard_is_replaced_and_the_next_one_does_its_duty(run, server, 
     assert gone_within(successor, 5.0)
 
 
-def _children(pid: int) -> list[int]:
-    found = []
-    for entry in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            fields = entry.read_text().rpartition(")")[2].split()
-        except OSError:
-            continue
-        if int(fields[1]) == pid:
-            found.append(int(entry.parent.name))
-    return found
-
-
 def test_a_run_that_dies_while_its_next_guard_starts_leaves_a_safe_bench(run, server) -> None:
     one = run()
     os.kill(one.guard, signal.SIGKILL)
-    assert waited(lambda: any(pid != one.guard for pid in _children(one.process.pid)), 2.0)
+    assert waited(lambda: any(pid != one.guard for pid in children(one.process.pid)), 2.0)
     one.process.send_signal(signal.SIGKILL)  # before it stands, which takes a busy machine long
     assert waited(lambda: is_safe(server), 20.0), outputs(server)
 
@@ -334,79 +222,3 @@ def test_a_guard_gives_up_in_the_end(shipped, tmp_path) -> None:
     told = (tmp_path / "record" / "guard.log").read_text()
     assert "GIVEN UP" in told
     assert "cannot be reached" in told
-
-
-# The lock
-
-
-def test_a_second_is_told_who_holds_the_bench(run, served) -> None:
-    one = run()
-    told = rf"run 3f2a \(process {one.process.pid} on .*, since 2"
-    with pytest.raises(BenchHeldError, match=told), Bench(served):
-        pass
-    with pytest.raises(BenchHeldError, match=told):
-        check_bench(served)
-
-
-def test_the_lock_is_on_the_instruments_not_on_the_file(run, served, tmp_path) -> None:
-    run()
-    other = tmp_path / "another.yaml"
-    other.write_text(served.text.replace("TCPIP::", "tcpip0::"))
-    with pytest.raises(BenchHeldError, match="run 3f2a"), Bench(BenchFile.load(other)):
-        pass
-
-
-def test_a_lock_ends_with_its_holder(run, served) -> None:
-    one = run()
-    one.end()
-    assert gone_within(one.guard, 10.0)
-    lock = Bench(served).custody.lock
-    assert lock is not None
-    assert lock.holder() is None
-    lock.acquire("the next")
-    lock.release()
-
-
-def test_a_bench_is_not_taken_while_its_guard_makes_it_safe(shipped, server, tmp_path) -> None:
-    gone = serve(shipped_definition(), seed=4)
-    path = tmp_path / "served.yaml"
-    write_served_bench(shipped, gone.resources, path)
-    with path.open("a") as file:
-        file.write("guard: {give_up_s: 600}\n")
-    one = Run(path, 60.0)
-    gone.close()
-    one.end()
-    lock = Bench(BenchFile.load(path)).custody.lock
-    assert lock is not None
-
-    def guard_has_it() -> bool:
-        holder = lock.holder()
-        return holder is not None and holder.pid == one.guard
-
-    assert waited(guard_has_it, 3.0)
-    os.kill(one.guard, signal.SIGTERM)  # as `bench safe` does when it takes too long
-    assert waited(lambda: lock.holder() is None, 10.0)
-
-
-@pytest.mark.parametrize("words", [(60.0,), (60.0, "deaf")])
-def test_make_safe_ends_whoever_holds_the_bench(run, served, server, words) -> None:
-    one = run(*words)
-    told: list[str] = []
-    outcomes = make_safe(served, tell=told.append, ask_s=1.0)
-    assert all(outcome.ok for outcome in outcomes)
-    assert is_safe(server)
-    assert told[0].startswith("asking run 3f2a")
-    assert (len(told) > 1) == ("deaf" in words)
-    assert one.process.wait(5.0) < 0
-    assert not alive(one.guard) or gone_within(one.guard, 5.0)
-
-
-def test_a_lock_says_who_in_json(served, tmp_path) -> None:
-    lock = Bench(served).custody.lock
-    assert lock is not None
-    lock.acquire("bench set")
-    texts = {path.read_text() for path in (tmp_path / "locks").iterdir()}
-    assert len(texts) == 1
-    said = json.loads(texts.pop())
-    assert (said["pid"], said["what"]) == (os.getpid(), "bench set")
-    lock.release()

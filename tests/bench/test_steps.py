@@ -2,10 +2,11 @@ import contextlib
 import os
 import signal
 import threading
+import time
 
 import pytest
 
-from magnon_lab.bench import InstrumentError, steps
+from magnon_lab.bench import InstrumentError, steps, telling
 from magnon_lab.bench.steps import Step, StepError, StepOutcome, run_steps, signals_deferred
 
 
@@ -152,6 +153,29 @@ def test_a_journal_that_fails_does_not_keep_the_bench_from_becoming_safe() -> No
 
     (outcome,) = run_steps("safe", [step("one", lambda: ("off", {}))], full)
     assert outcome.ok
+
+
+def test_a_journal_that_is_kept_waiting_keeps_no_step_waiting(monkeypatch) -> None:
+    monkeypatch.setattr(telling, "PATIENCE_S", 0.01)
+    free, told = threading.Event(), []
+
+    def locked(kind, phase, message, data) -> None:
+        told.append((free.wait(30), message))  # as a run file that another process has locked
+
+    def last():
+        free.set()
+        return "off", {}
+
+    assert all(
+        outcome.ok
+        for outcome in run_steps(
+            "safe", [step("one", lambda: ("off", {})), step("other", last)], locked
+        )
+    )
+    assert free.is_set()
+    while len(told) < 4:
+        time.sleep(0.001)
+    assert told == [(True, "one"), (True, "one: off"), (True, "other"), (True, "other: off")]
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])

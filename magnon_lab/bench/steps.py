@@ -12,6 +12,7 @@ from types import FrameType
 from magnon_lab.bench.errors import BenchError
 from magnon_lab.bench.session import Session
 from magnon_lab.bench.stand import Journal
+from magnon_lab.bench.telling import Teller
 
 
 class StepError(Exception):
@@ -56,16 +57,18 @@ def run_steps(kind: str, steps: Sequence[Step], journal: Journal) -> list[StepOu
     """Try each step in its order, whatever the others did, and tell what came of each.
 
     Steps of one instrument (the first of `sessions`) follow one another. An instrument that hangs
-    keeps the others waiting for `PATIENCE_S` only; a step that is stuck is left to its thread.
+    keeps the others waiting for `PATIENCE_S` only; a step that is stuck is left to its thread. A
+    journal that is slow, or fails, keeps none waiting for long.
     """
     begun: list[_Begun] = []
     last: dict[str, _Begun] = {}
-    for step in steps:
-        role = step.sessions[0].role if step.sessions else step.name
-        begun.append(_Begun(kind, step, journal, last.get(role)))
-        last[role] = begun[-1]
-        begun[-1].wait(PATIENCE_S)
-    return [one.result() for one in begun]
+    with Teller(journal) as tell:
+        for step in steps:
+            role = step.sessions[0].role if step.sessions else step.name
+            begun.append(_Begun(kind, step, tell, last.get(role)))
+            last[role] = begun[-1]
+            begun[-1].wait(PATIENCE_S)
+        return [one.result() for one in begun]
 
 
 class _Begun:
@@ -104,7 +107,7 @@ class _Begun:
 
 
 def _run(kind: str, step: Step, journal: Journal) -> StepOutcome:
-    _tell(journal, kind, "intent", step.name, {})
+    journal(kind, "intent", step.name, {})
     try:
         with contextlib.ExitStack() as stack:
             for session in step.sessions:
@@ -115,8 +118,7 @@ def _run(kind: str, step: Step, journal: Journal) -> StepOutcome:
         outcome = StepOutcome(step.name, False, str(error), error.readback)
     except Exception as error:  # whatever is wrong with one step, the next must be tried
         outcome = StepOutcome(step.name, False, f"{type(error).__name__}: {error}")
-    _tell(
-        journal,
+    journal(
         kind,
         "outcome",
         f"{outcome.name}: {'' if outcome.ok else 'FAILED, '}{outcome.text}",
@@ -131,14 +133,8 @@ def _act(step: Step, journal: Journal) -> tuple[str, dict[str, float]]:
     except BenchError as error:
         # The session may have been broken for long, and is opened anew by now: once more, in what
         # is left of the step's time.
-        _tell(journal, "retry", "outcome", f"{step.name}: {error}; tried once more", {})
+        journal("retry", "outcome", f"{step.name}: {error}; tried once more", {})
         return step.act()
-
-
-def _tell(journal: Journal, kind: str, phase: str, message: str, data: dict[str, object]) -> None:
-    # A full disk must not keep the bench from becoming safe.
-    with contextlib.suppress(Exception):
-        journal(kind, phase, message, data)
 
 
 @contextlib.contextmanager

@@ -24,6 +24,7 @@ from magnon_lab.bench.guard import STANDS, now_and_then
 from magnon_lab.bench.lock import BenchLock
 from magnon_lab.bench.stand import Journal, Stand, no_journal
 from magnon_lab.bench.steps import StepOutcome
+from magnon_lab.bench.telling import Teller
 
 log = logging.getLogger("magnon_lab.guard")
 
@@ -32,6 +33,9 @@ Report = Callable[[Path], Journal]
 
 LOOK_S = 0.25
 """How often the guard looks whether the process that started it is still there."""
+
+RECORD_S = 30.0
+"""A run's record that is locked is waited for so long, once the bench is safe."""
 
 ASK_S = 3.0
 """A run that hangs is given this long after SIGTERM before SIGKILL."""
@@ -185,7 +189,6 @@ def _act(bench_file: BenchFile, journal: Journal, why: str) -> int:
 @contextlib.contextmanager
 def _telling(place: Path | None, report: Report | None) -> Iterator[Journal]:
     """Yield a journal that goes to stderr, to guard.log in the run's folder, and to its record."""
-    write: Journal = no_journal
     log.propagate = False
     log.addHandler(logging.NullHandler())
     with contextlib.ExitStack() as stack:
@@ -194,20 +197,31 @@ def _telling(place: Path | None, report: Report | None) -> Iterator[Journal]:
             if handler is not None:
                 log.addHandler(handler)
                 stack.callback(handler.close)
-        if place is not None and report is not None:
-            try:
-                write = report(place)
-            except Exception as error:  # the bench comes first, whatever became of the record
-                _tell(f"the record in {place} cannot be written: {error}")
+        teller = Teller(_record(place, report))
+        stack.callback(teller.end, RECORD_S)
 
         def journal(kind: str, phase: str, message: str, data: dict[str, Any]) -> None:
             _tell(message)
-            try:
-                write(kind, phase, message, data)
-            except Exception as error:  # a full disk must not keep the bench from becoming safe
-                _tell(f"not recorded: {error}")
+            teller(kind, phase, message, data)
 
         yield journal
+
+
+def _record(place: Path | None, report: Report | None) -> Journal:
+    """Return a journal that opens the run's record when there is something to write."""
+    if place is None or report is None:
+        return no_journal
+    opened: list[Journal] = []
+
+    def write(kind: str, phase: str, message: str, data: dict[str, Any]) -> None:
+        try:
+            if not opened:
+                opened.append(report(place))
+            opened[0](kind, phase, message, data)
+        except Exception as error:  # a full disk must not keep the bench from becoming safe
+            _tell(f"not recorded in {place}: {error}")
+
+    return write
 
 
 def _log_file(place: Path) -> logging.Handler | None:

@@ -12,6 +12,7 @@ from typing import Any
 
 from pymeasure.experiment import Procedure, Results, Worker
 
+from magnon_lab.bench.telling import Teller
 from magnon_lab.cli.control import Control
 from magnon_lab.runs import RunError, RunFile
 from procedures.context import CutShortError
@@ -47,8 +48,9 @@ class RunWorker(Worker):  # type: ignore[misc]  # PyMeasure ships no types
         if isinstance(error, CutShortError):
             return
         self.error = error
-        with contextlib.suppress(RunError):  # it may be the run file that cannot be written
-            self._run_file.event("error", "outcome", f"{type(error).__name__}: {error}")
+        # Not for long: it may be the run file that cannot be written, and the bench is on.
+        with Teller(self._run_file.event) as tell:
+            tell("error", "outcome", f"{type(error).__name__}: {error}", {})
         self.emit("error", repr(error))
         self.update_status(Procedure.FAILED)
 

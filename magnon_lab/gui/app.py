@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import functools
+import logging
 import os
 import signal
 import sys
 from pathlib import Path
+from types import TracebackType
 
 os.environ.setdefault("QT_API", "pyqt6")  # PyMeasure and pyqtgraph ask for it when imported
 
@@ -16,6 +19,8 @@ from magnon_lab.bench import BenchFile
 from magnon_lab.gui.main_window import MainWindow
 from magnon_lab.gui.settings import Settings
 from magnon_lab.gui.theme import Theme
+
+log = logging.getLogger(__name__)
 
 
 def main(runs: Path, bench: Path | None, run: Path | None = None) -> int:
@@ -35,6 +40,7 @@ def main(runs: Path, bench: Path | None, run: Path | None = None) -> int:
     if run is not None:
         window.open_run(run)
     window.show()
+    sys.excepthook = functools.partial(_tell, window)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: window.close())
     # Python looks after signals only when it runs: let it, now and then.
@@ -42,3 +48,11 @@ def main(runs: Path, bench: Path | None, run: Path | None = None) -> int:
     turn.start(200)
     turn.timeout.connect(lambda: None)
     return application.exec()
+
+
+def _tell(
+    window: MainWindow, kind: type[BaseException], error: BaseException, trace: TracebackType | None
+) -> None:
+    """Tell of a fault of ours, and let the window go on: without this PyQt would end it."""
+    log.error("the window has a fault", exc_info=(kind, error, trace))
+    window.say(f"the window has a fault, see the log: {kind.__name__}: {error}", wrong=True)

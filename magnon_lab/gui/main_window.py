@@ -16,6 +16,7 @@ from PyQt6.QtWidgets import (
     QSizePolicy,
     QStackedWidget,
     QToolBar,
+    QToolButton,
     QVBoxLayout,
     QWidget,
 )
@@ -151,7 +152,9 @@ class MainWindow(QMainWindow):
         dock.raise_()
         panel = dock.widget()
         assert panel is not None
-        target = panel.focusProxy() or _first_that_takes_focus(panel)
+        proxy = panel.focusProxy()
+        shown = proxy is not None and proxy.isVisible()
+        target = proxy if shown else _first_that_takes_focus(panel)
         target.setFocus(Qt.FocusReason.ShortcutFocusReason)
 
     def _next_pane(self) -> None:
@@ -207,6 +210,8 @@ class MainWindow(QMainWindow):
         safe = bar.widgetForAction(self.actions_["safe"])
         if safe is not None:
             mark(safe, kind="danger")
+        for button in bar.findChildren(QToolButton):
+            button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.addToolBar(bar)
         QShortcut(QKeySequence("F6"), self, self._next_pane)
 
@@ -269,6 +274,7 @@ class MainWindow(QMainWindow):
 
 def _first_that_takes_focus(panel: QWidget) -> QWidget:
     for child in panel.findChildren(QWidget):
-        if child.focusPolicy() & Qt.FocusPolicy.TabFocus and child.isVisibleTo(panel):
+        able = child.isEnabled() and child.focusProxy() is None
+        if able and child.focusPolicy() & Qt.FocusPolicy.TabFocus and child.isVisibleTo(panel):
             return child
     return panel

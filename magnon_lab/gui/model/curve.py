@@ -43,7 +43,7 @@ class Curve:
     def line(self, axis: Axis) -> tuple[Array, Array]:
         """Return x and y of a line that shows every extreme, (m,): low and high of each bucket."""
         x = self.x[axis]
-        if np.array_equal(self.low, self.high, equal_nan=True):
+        if len(x) and self.count.max() == 1:
             return x, self.mean
         # High first and low first by turns, so that neighbours are joined at the same side.
         pairs = np.column_stack((self.low, self.high))

@@ -153,8 +153,8 @@ class MainWindow(QMainWindow):
         panel = dock.widget()
         assert panel is not None
         proxy = panel.focusProxy()
-        shown = proxy is not None and proxy.isVisible()
-        target = proxy if shown else _first_that_takes_focus(panel)
+        seen = proxy is not None and proxy.isVisible()
+        target = proxy if proxy is not None and seen else _first_that_takes_focus(panel)
         target.setFocus(Qt.FocusReason.ShortcutFocusReason)
 
     def _next_pane(self) -> None:

@@ -68,6 +68,8 @@ class Person:
 
     def press(self, keys: str, widget: QWidget | None = None) -> None:
         """Press keys with modifiers, as in "Ctrl+Return"."""
+        self.window.activateWindow()
+        (widget or self.window).setFocus()
         *modifiers, key = keys.split("+")
         held = Qt.KeyboardModifier.NoModifier
         for name in modifiers:

@@ -44,7 +44,7 @@ def window(qtbot: QtBot, tmp_path: Path) -> MainWindow:
 
 
 def own_controls(window: MainWindow) -> list[QWidget]:
-    """Return what can be operated in our panels and docks, without the parts of Qt's own widgets."""
+    """Return what can be operated in our panels and docks, without parts of Qt's own widgets."""
     found = []
     for widget in window.findChildren(QWidget):
         parent = widget.parent()

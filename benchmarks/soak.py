@@ -1,8 +1,8 @@
 """Kill a run on a served bench, again and again: is it safe, is anything lost, does it go on.
 
 A laboratory is served by another process. A training runs on it and is disturbed again and again,
-seeded: the run is killed (SIGKILL), its guard is killed, both are killed at once, or the connection
-of an instrument is cut. After a kill of the run the time until every output is off and the loop is
+seeded: the run is killed (SIGKILL), its guard is killed, both are killed at once, a viewer of it (the
+window, or `watch`) is killed, or the connection of an instrument is cut. After a kill of the run the time until every output is off and the loop is
 open is taken, what the run file held before is compared with what it holds after, and the run is
 resumed. Where both are killed nobody is left to act, unless the run had started another guard in
 time: then `magnon-lab bench safe` is what makes it safe. (The served laboratory's time is virtual,
@@ -28,8 +28,11 @@ import pyvisa
 
 from magnon_lab.runs import RunFile, RunsFolder
 
+os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+
 GOAL_S = 5.0
 CLI = (sys.executable, "-m", "magnon_lab.cli")
+VIEWERS = {"the window": ("gui",), "watch": ("watch",)}
 TRAINING = (
     "task=spirals", "estimator=input", "batch_size=2", "shots=1", "calibration=4",
     "budget=100000000",
@@ -153,6 +156,18 @@ class Soak:
         self.goes_on()
         return f"another started after {new_s:.2f} s, the run goes on"
 
+    def kill_viewer(self, viewer: str, after_s: float) -> str:
+        """Kill what looks at the run, while it opens or reads; the run must not notice."""
+        steps, pid = self.steps(), self.process.pid
+        one = self.start(*VIEWERS[viewer], self.run.id)
+        time.sleep(after_s)
+        one.kill()
+        one.wait()
+        self.goes_on()
+        if self.process.pid != pid or self.steps() < steps:
+            raise RuntimeError("the run noticed")
+        return f"{viewer} killed after {after_s:.1f} s, the run goes on"
+
     def cut(self, role: str) -> str:
         """Cut an instrument's connection; the run must open it anew, and go on."""
         self.laboratory.ask("laboratory", f'LAB:FAUL:ADD "kind=cut,role={role},at=1";*OPC?')
@@ -184,13 +199,15 @@ def main() -> int:
         soak.goes_on()
         for number in range(1, asked.kills + 1):
             time.sleep(chance.uniform(0.0, 1.5))
-            target = chance.choice(("run", "run", "guard", "both", "connection"))
+            target = chance.choice(("run", "run", "guard", "both", "viewer", "connection"))
             if target == "run":
                 told = soak.kill_run()
             elif target == "guard":
                 told = soak.kill_guard()
             elif target == "both":
                 told = soak.kill_both()
+            elif target == "viewer":
+                told = soak.kill_viewer(chance.choice(tuple(VIEWERS)), chance.uniform(0.3, 4.0))
             else:
                 told = soak.cut(chance.choice(("analyser", "generator", "attenuator")))
             print(f"{number:4} {target:10} {told}", flush=True)

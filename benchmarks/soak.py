@@ -1,12 +1,12 @@
 """Kill a run on a served bench, again and again: is it safe, is anything lost, does it go on.
 
 A laboratory is served by another process. A training runs on it and is disturbed again and again,
-seeded: the run is killed (SIGKILL), its guard is killed, both are killed at once, a viewer of it (the
-window, or `watch`) is killed, or the connection of an instrument is cut. After a kill of the run the time until every output is off and the loop is
-open is taken, what the run file held before is compared with what it holds after, and the run is
-resumed. Where both are killed nobody is left to act, unless the run had started another guard in
-time: then `magnon-lab bench safe` is what makes it safe. (The served laboratory's time is virtual,
-so the field's ramp takes none.)
+seeded: the run is killed (SIGKILL), its guard is killed, both are killed at once, a viewer of it
+(the window, or `watch`) is killed, or the connection of an instrument is cut. After a kill of the
+run the time until every output is off and the loop is open is taken, what the run file held before
+is compared with what it holds after, and the run is resumed. Where both are killed nobody is left
+to act, unless the run had started another guard in time: then `magnon-lab bench safe` is what makes
+it safe. (The served laboratory's time is virtual, so the field's ramp takes none.)
 
     python benchmarks/soak.py [--kills 20] [--seed 0] [--keep FOLDER]
 """

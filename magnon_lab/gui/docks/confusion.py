@@ -125,12 +125,11 @@ class ConfusionDock(Dock):
         for index, text in enumerate(self.texts[: n * n]):
             row, column = divmod(index, n)
             count, share = int(found.counts[row, column]), shares[row, column]
-            told = f"{count}\n{100 * share:.0f} %" if tall and count else str(count)
+            told = f"{count}<br>{100 * share:.0f}&nbsp;%" if tall and count else str(count)
             # The map is dark below and light above, in either theme.
             colour = "#ffffff" if share < 0.5 else "#000000"
-            if text.toPlainText() != told:
-                text.setText(told)
-            text.setColor(colour)
+            text.setHtml(f'<div style="text-align: center; color: {colour}">{told}</div>')
+            text.setTextWidth(2 * ROOM_PX)  # what the words are centred in
             text.setPos(column, row)
             text.setVisible(bool(count) or row == column)
 

@@ -83,6 +83,7 @@ class Items:
         if label:
             item.label.setFormat(label)
             item.label.setColor(colours().muted)
+            item.label.fill = pg.mkBrush(colours().raised)  # to be read over curves
         return item
 
     def upright(self, key: Hashable, plot: pg.PlotItem, x: float, pen: QPen, label: str) -> Any:

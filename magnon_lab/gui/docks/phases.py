@@ -127,7 +127,7 @@ class PhasesDock(Dock):
             word.setText(f"{share:.1f}" if phase in found else "not known")
             word.setColor(colours().foreground)
             word.setPos(share, -index)
-        self.totals.setXRange(0, 125 * max(shares.values(), default=1.0), padding=0)
+        self.totals.setXRange(0, 145 * max(shares.values(), default=1.0), padding=0)
         self.totals.setYRange(-len(PHASES) + 0.4, 0.6, padding=0)
         swatch = '<span style="color:{}"><b>■</b></span>&nbsp;{}'
         self.legend.setText(

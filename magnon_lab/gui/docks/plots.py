@@ -113,7 +113,8 @@ def retheme(plot: pg.PlotItem) -> None:
         axis.setTickPen(pen(theme.grid, 0.3))
         axis.setTextPen(theme.foreground)
         axis.setStyle(tickAlpha=255)
-    plot.titleLabel.setAttr("color", theme.foreground)
+    if plot.titleLabel.text:
+        plot.titleLabel.setText(plot.titleLabel.text, color=theme.foreground)
 
 
 def add_bar(layout: Any, image: pg.ImageItem, label: str, **options: Any) -> pg.ColorBarItem:

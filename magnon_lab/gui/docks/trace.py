@@ -196,8 +196,8 @@ class TraceDock(Dock):
         words = []
         if trace.overload:
             words.append(
-                f"Overload: the analyser's input was overdriven in measurement {trace.number}; "
-                "raise its input attenuation or reference level, or give the loop less gain."
+                f"Overload: the analyser's input was overdriven in measurement {trace.number}. "
+                "Give it more attenuation or a higher reference level, or the loop less gain."
             )
         if trace.unlevelled:
             words.append("Unlevelled: the generator did not hold the drive power that was set.")

@@ -91,10 +91,13 @@ class NetworkProcedure(RingProcedure):
 
     def score(self, state: TrainerState, split: str) -> tuple[TrainerState, Evaluation]:
         """Pass a whole split through, as the network is."""
-        measured = []
-        for request in self.trainer.evaluate_ask(state, split):
+        from magnon_lab.learning.loop import pass_through
+
+        def answer(request: Request) -> Measured:
             self.wait_while_paused()
-            measured.append(self.answer(request))
+            return self.answer(request)
+
+        measured = pass_through(self.trainer, state, split, answer)
         self.context.pulse.beat("tell")
         return self.trainer.evaluate_tell(state, split, measured)
 

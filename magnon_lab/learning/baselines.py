@@ -12,7 +12,7 @@ from sklearn.linear_model import RidgeClassifier
 
 from magnon_lab.learning.estimators import make_estimator
 from magnon_lab.learning.identity import IdentityReservoir
-from magnon_lab.learning.loop import evaluate, train
+from magnon_lab.learning.loop import evaluate, pass_through, train
 from magnon_lab.learning.network import make_network
 from magnon_lab.learning.optimisers import make_optimiser
 from magnon_lab.learning.reports import Evaluation
@@ -42,8 +42,8 @@ def ridge(
         state, _ = trainer.tell(state, request, answer(request))
     features: dict[str, NDArray[np.float64]] = {}
     for split in ("train", "validation", "test"):
-        measured = [answer(request) for request in trainer.evaluate_ask(state, split)]
-        traces = np.concatenate([part.traces for part in measured])
+        measured = pass_through(trainer, state, split, answer)
+        traces = np.asarray(trainer.by_pass(split, measured)[-1])
         scaled = trainer.features.scaled(jnp.asarray(traces), state.scale)
         # In float64: bands that never move make the normal equations nearly singular.
         features[split] = np.asarray(scaled, np.float64).reshape(

@@ -98,30 +98,21 @@ class Encoding:
         length = jnp.where(self.stepped, steps * spacing, jnp.minimum(jnp.abs(wanted), room))
         return jnp.sign(wanted) * length
 
-    def pair(
-        self, unit: jax.Array, moves: jax.Array, uniform: jax.Array
-    ) -> tuple[jax.Array, jax.Array]:
-        """Return partners (..., directions, knobs) half a move above and below unit (..., knobs).
+    def around(self, own: jax.Array, moves: jax.Array, uniform: jax.Array, sides: int) -> jax.Array:
+        """Return the copies (..., copies, knobs) of a perturbation, dithered alike.
 
-        `moves` (..., directions, knobs) as `moves` returns them. Where the range would cut one
-        partner off, both are shifted inwards, so that the move is never cut.
+        own (..., copies, knobs): where each copy stands before it is moved; moves
+        (..., directions, knobs) as `moves` returns them; uniform (..., knobs). Two-sided: for each
+        direction half a move above, then half a move below; one-sided: the base, then each move.
+        Where the range would cut a move off, copies are shifted inwards.
         """
-        reach = jnp.abs(moves) / 2.0
-        centre = jnp.clip(unit[..., None, :], self.lowest + reach, self.highest - reach)
-        uniform = uniform[..., None, :]
-        return (
-            self.dither(centre + moves / 2.0, uniform),
-            self.dither(centre - moves / 2.0, uniform),
-        )
-
-    def fan(
-        self, unit: jax.Array, moves: jax.Array, uniform: jax.Array
-    ) -> tuple[jax.Array, jax.Array]:
-        """Return a base (..., knobs) near `unit` and its moved partners (..., directions, knobs).
-
-        The base is shifted inwards by as much as the longest move needs.
-        """
-        reach = jnp.max(jnp.abs(moves), axis=-2)
-        reach = jnp.minimum(reach, (self.highest - self.lowest) / 2.0)
-        base = self.dither(jnp.clip(unit, self.lowest + reach, self.highest - reach), uniform)
-        return base, base[..., None, :] + moves
+        if sides == 2:
+            signed = jnp.stack((moves, -moves), axis=-2) / 2.0
+            signed = signed.reshape(*moves.shape[:-2], -1, moves.shape[-1])
+            reach = jnp.abs(signed)
+        else:
+            signed = jnp.concatenate((jnp.zeros_like(moves[..., :1, :]), moves), axis=-2)
+            reach = jnp.max(jnp.abs(moves), axis=-2, keepdims=True)
+            reach = jnp.minimum(reach, (self.highest - self.lowest) / 2.0)
+        centre = jnp.clip(own, self.lowest + reach, self.highest - reach)
+        return self.dither(centre + signed, uniform[..., None, :])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
@@ -84,10 +84,11 @@ class Gradient(NamedTuple):
 class Estimator(Protocol):
     """Asks for measurements and turns their answers into a gradient.
 
-    A step may need several requests: `stage` tells from the estimator's own state, outside of any
-    compiled function, which request comes next (its shape may differ by stage), and `tell`
-    returns None for the gradient until the step is complete. `ask` and `tell` are pure and
-    are compiled once a stage; both see the same `View`.
+    A step may need several requests, one for each ring pass of the network, or more: `stage` tells
+    from the estimator's own state, outside of any compiled function, which request comes next (its
+    shape may differ by stage), and `tell` returns None for the gradient until the step is
+    complete, with a state that is built like that of `init`. `ask` and `tell` are pure and are
+    compiled once a stage; both see the same `View`.
     """
 
     @property
@@ -135,30 +136,138 @@ def accuracy(logits: jax.Array, y: jax.Array) -> jax.Array:
     return jnp.mean(jnp.argmax(logits, axis=-1) == y)
 
 
-def pull_back(
-    problem: Problem, network: Network, x: jax.Array, slopes: jax.Array
-) -> tuple[Network, jax.Array]:
-    """Return the gradient with respect to the pre-layer, penalty included, and its signal-to-noise.
+def copies_of(rows: jax.Array, batch: int, shots: int) -> jax.Array:
+    """Return what was measured for a request, (batch x shots x copies, ...), copy by copy.
 
-    `slopes` (batch, shots, knobs) are each sample's own, of its own loss. The signal-to-noise
-    comes from the spread over groups of samples: the power of the mean over that of its error.
+    That is (copies, batch, shots, ...).
     """
-    batch = x.shape[0]
+    return jnp.moveaxis(rows.reshape(batch, shots, -1, *rows.shape[1:]), 2, 0)
+
+
+def outputs(
+    network: Network, x: jax.Array, features: Sequence[jax.Array], copies: int
+) -> tuple[jax.Array, ...]:
+    """Return what the blocks give for each copy (copies, batch, ...), as far as features are known.
+
+    `features` of each ring pass so far (copies, batch, shots, bins).
+    """
+
+    def copy(index: jax.Array, *told: jax.Array) -> tuple[jax.Array, ...]:
+        each: tuple[jax.Array, ...] = jax.vmap(network)(x, *told)
+        return each
+
+    return jax.vmap(copy)(jnp.arange(copies), *features)
+
+
+class Differentiated(NamedTuple):
+    """The gradient of a whole network from what was measured, and what it was taken at.
+
+    each (copies, batch), logits (copies, batch, classes); snr of the parameters before the last
+    ring pass; overshoot: mean square by which numbers for the ring leave -1..1.
+    """
+
+    network: Network
+    each: jax.Array
+    logits: jax.Array
+    snr: jax.Array
+    overshoot: jax.Array
+
+
+def _surrogate(
+    problem: Problem,
+    network: Network,
+    x: jax.Array,
+    y: jax.Array,
+    features: tuple[jax.Array, ...],
+    slopes: tuple[jax.Array, ...],
+) -> tuple[jax.Array, tuple[jax.Array, jax.Array, jax.Array]]:
+    """Return of each copy and sample what has the true loss's gradient in the digital blocks.
+
+    The ring's features count as constants; what flows back through the ring enters by the slopes
+    of the loss with respect to its inputs. Also returned: losses, logits, overshoot.
+    """
+    *raws, logits = outputs(network, x, features, len(features[0]))
+    each = losses(logits, jnp.broadcast_to(y, logits.shape[:-1]))
+    beyond = sum((problem.encoding.overshoot(raw) for raw in raws), jnp.zeros(()))
+    value = each + problem.penalty * beyond
+    for raw, slope in zip(raws, slopes, strict=True):
+        value = value + jnp.sum(problem.encoding.clip(raw) * slope, axis=(-2, -1))
+    return value, (each, logits, jnp.mean(beyond) / len(raws))
+
+
+def differentiate(
+    problem: Problem,
+    view: View,
+    features: tuple[jax.Array, ...],
+    slopes: tuple[jax.Array, ...],
+) -> Differentiated:
+    """Return the gradient, penalty included, exact in the digital blocks.
+
+    `features` of each ring pass (copies, batch, shots, bins): measured, the gradient is that of the
+    mean over copies. `slopes` of each pass (batch, shots, knobs): of each sample's own loss with
+    respect to the ring's inputs. The signal-to-noise comes from the spread over groups of samples:
+    the power of the mean over that of its error.
+    """
+    batch = view.x.shape[0]
     groups = next(count for count in (8, 7, 6, 5, 4, 3, 2, 1) if batch % count == 0)
-    pre = network.blocks[0]
 
-    def surrogate(pre: Any, x: jax.Array, slopes: jax.Array) -> jax.Array:
-        raw = jax.vmap(pre)(x)
-        through = jnp.sum(problem.encoding.clip(raw) * slopes, axis=(-2, -1))
-        return jnp.mean(through + problem.penalty * problem.encoding.overshoot(raw))
+    def split(array: jax.Array, axis: int) -> jax.Array:
+        shape = array.shape
+        return array.reshape(*shape[:axis], groups, batch // groups, *shape[axis + 1 :])
 
-    split = (groups, batch // groups)
-    each = jax.vmap(eqx.filter_grad(surrogate), in_axes=(None, 0, 0))(
-        pre, x.reshape(*split, *x.shape[1:]), slopes.reshape(*split, *slopes.shape[1:])
+    def mean_value(network: Network, *data: Any) -> tuple[jax.Array, Any]:
+        value, told = _surrogate(problem, network, *data)
+        return jnp.mean(value), told
+
+    by_group: Callable[..., Any] = jax.vmap(
+        eqx.filter_grad(mean_value, has_aux=True), in_axes=(None, 0, 0, 1, 0)
+    )
+    each, (losses_, logits, beyond) = by_group(
+        view.network,
+        split(view.x, 0),
+        split(view.y, 0),
+        tuple(split(one, 1) for one in features),
+        tuple(split(one, 0) for one in slopes),
     )
     mean = jax.tree.map(lambda leaf: jnp.mean(leaf, axis=0), each)
-    gradient = eqx.tree_at(lambda net: net.blocks[0], _zeros(network), mean)
-    return gradient, _snr(each, mean, groups)
+
+    def whole(array: jax.Array) -> jax.Array:
+        together = jnp.moveaxis(array, 0, 1)
+        return together.reshape(array.shape[1], batch, *array.shape[3:])
+
+    return Differentiated(
+        mean,
+        whole(losses_),
+        whole(logits),
+        _snr(each.blocks[:-1], mean.blocks[:-1], groups),
+        jnp.mean(beyond),
+    )
+
+
+def chain(
+    problem: Problem,
+    view: View,
+    features: tuple[jax.Array, ...],
+    backward: Callable[[int, jax.Array], jax.Array],
+) -> tuple[jax.Array, ...]:
+    """Return the slopes (batch, shots, knobs) of each ring pass, the last pass first reckoned.
+
+    `features` (batch, shots, bins) of each pass; `backward` takes a pass and the slope of each
+    sample's loss with respect to its features (batch, shots, bins) to the slope with respect to the
+    ring's inputs (batch, shots, knobs).
+    """
+    known = [jnp.zeros((*one.shape[:2], problem.knobs)) for one in features]
+    for index in reversed(range(len(features))):
+
+        def value(one: jax.Array, index: int = index) -> jax.Array:
+            told = tuple(
+                (one if place == index else other)[None] for place, other in enumerate(features)
+            )
+            each, _ = _surrogate(problem, view.network, view.x, view.y, told, tuple(known))
+            return jnp.sum(each)
+
+        known[index] = backward(index, jax.grad(value)(features[index]))
+    return tuple(known)
 
 
 def _snr(each: Any, mean: Any, groups: int) -> jax.Array:
@@ -172,39 +281,3 @@ def _snr(each: Any, mean: Any, groups: int) -> jax.Array:
 
 def _square(tree: Any) -> jax.Array:
     return jnp.asarray(sum(jnp.sum(jnp.square(leaf)) for leaf in jax.tree.leaves(tree)))
-
-
-def _zeros(network: Network) -> Network:
-    zeros: Network = jax.tree.map(jnp.zeros_like, eqx.filter(network, eqx.is_inexact_array))
-    return zeros
-
-
-def add(first: Network, second: Network) -> Network:
-    """Return the sum of two gradients."""
-    total: Network = jax.tree.map(jnp.add, first, second)
-    return total
-
-
-def post_gradient(
-    network: Network, features: jax.Array, y: jax.Array
-) -> tuple[Network, jax.Array, jax.Array]:
-    """Return the exact gradient in the post-layer, and losses and logits of each pass.
-
-    features (passes, batch, shots, bins); the gradient is that of the mean over all of them.
-    """
-
-    def mean_loss(post: Any) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
-        logits = jax.vmap(jax.vmap(post))(features)
-        each = losses(logits, jnp.broadcast_to(y, logits.shape[:-1]))
-        return jnp.mean(each), (each, logits)
-
-    (_, (each, logits)), of_post = eqx.filter_value_and_grad(mean_loss, has_aux=True)(
-        network.blocks[-1]
-    )
-    gradient = eqx.tree_at(lambda net: net.blocks[-1], _zeros(network), of_post)
-    return gradient, each, logits
-
-
-def overshoot(problem: Problem, network: Network, x: jax.Array) -> jax.Array:
-    """Return the mean square by which the pre-layer's numbers leave -1..1."""
-    return jnp.mean(problem.encoding.overshoot(jax.vmap(network.pre)(x)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from magnon_lab.learning.estimator import Estimator
-from magnon_lab.learning.inputs import ExactGradient, InputPerturbation
+from magnon_lab.learning.inputs import ExactGradient, InputPerturbation, TracePerturbation
 from magnon_lab.learning.names import (
     DIRECTIONS,
     ESTIMATORS,
@@ -46,7 +46,8 @@ def make_estimator(name: str, **settings: Setting) -> Estimator:
         raise ValueError(f"size_decay: {decay} is outside 0 to 1")
     directions = str(values["directions"])
     if values["what"] == "inputs":
-        return InputPerturbation(str(values["read"]), directions, count, sides, size, decay)
+        kind = TracePerturbation if values["read"] == "trace" else InputPerturbation
+        return kind(directions, count, sides, size, decay)
     if values["read"] != "loss":
         raise ValueError(
             f"read: {values['read']!r} needs what: 'inputs'; moves of parameters are read as 'loss'"

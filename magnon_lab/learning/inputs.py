@@ -11,30 +11,28 @@ import jax.numpy as jnp
 from magnon_lab.learning.directions import draw_each, slopes
 from magnon_lab.learning.estimator import (
     Answer,
+    Differentiated,
     Gradient,
     Problem,
     View,
     accuracy,
-    add,
+    chain,
+    copies_of,
+    differentiate,
     losses,
-    overshoot,
+    outputs,
     partners,
-    post_gradient,
-    pull_back,
 )
 
 
 @dataclass(frozen=True)
-class InputPerturbation:
-    """Moves the ring's inputs, each sample in its own directions; exact in the digital blocks.
+class _Moving:
+    """What all perturbations of the ring's inputs have in common.
 
-    With `read` "loss" a direction yields one number a sample, the change of its loss. With
-    "trace" the change of each whole trace is projected on the post-layer's exact slope, so that in
-    a memoryless reservoir each shot yields a number of its own. Slopes are those of the realised
-    moves. `size` is half the distance between partners (two-sided) or the whole (one-sided).
+    `size` is half the distance between partners (two-sided) or the whole (one-sided). Slopes are
+    those of the realised moves. The state is what was measured so far in the passes of a step.
     """
 
-    read: str = "loss"
     directions: str = "rademacher"
     count: int = 1
     sides: int = 2
@@ -51,105 +49,163 @@ class InputPerturbation:
         """How many rows are compared with one another."""
         return partners(self.sides, self.count)
 
+    @property
+    def _copies(self) -> int:
+        return self.sides * self.count if self.sides == 2 else self.count + 1
+
     def init(self, problem: Problem, network: Any) -> Any:
         """Return the empty state: directions come from the step's key."""
         return ()
 
     def stage(self, state: Any) -> int:
-        """A step is one request."""
-        return 0
+        """A step takes a request for each ring pass."""
+        return len(state)
 
     def _size(self, view: View) -> jax.Array:
         return self.size / (view.step + 1.0) ** self.size_decay
 
-    def ask(self, problem: Problem, view: View, stage: int) -> jax.Array:
-        """Return (batch x shots x passes, knobs); partners are neighbours, a base comes first."""
-        batch, shots, knobs = view.x.shape[0], problem.shots, problem.knobs
-        draw_key, move_key, dither_key = jax.random.split(view.key, 3)
-        if self.read == "trace" and problem.memoryless:
-            signs = draw_each(self.directions, draw_key, (batch, shots), self.count, knobs)
-        else:
-            signs = draw_each(self.directions, draw_key, (batch,), self.count, shots * knobs)
-            signs = jnp.swapaxes(signs.reshape(batch, self.count, shots, knobs), 1, 2)
-        inputs = problem.encoding.clip(jax.vmap(view.network.pre)(view.x))
-        uniform = jax.random.uniform(dither_key, inputs.shape)
+    def _moved(
+        self, problem: Problem, view: View, own: jax.Array, signs: jax.Array, stage: int
+    ) -> jax.Array:
+        """Return the request for copies of own (batch, shots, copies or 1, knobs), neighbours."""
+        _, move_key, dither_key = jax.random.split(jax.random.fold_in(view.key, stage), 3)
         moves = problem.encoding.moves(
             self.sides * self._size(view) * signs, move_key, whole=self.directions != "gaussian"
         )
-        if self.sides == 2:
-            plus, minus = problem.encoding.pair(inputs, moves, uniform)
-            passes = jnp.stack((plus, minus), axis=-2).reshape(batch, shots, -1, knobs)
-        else:
-            base, partners = problem.encoding.fan(inputs, moves, uniform)
-            passes = jnp.concatenate((base[..., None, :], partners), axis=-2)
-        return passes.reshape(-1, knobs)
+        uniform = jax.random.uniform(dither_key, own[..., 0, :].shape)
+        return problem.encoding.around(own, moves, uniform, self.sides).reshape(-1, problem.knobs)
+
+    def _gradient(self, view: View, told: Differentiated) -> Gradient:
+        base = slice(None) if self.sides == 2 else slice(0, 1)
+        return Gradient(
+            told.network,
+            jnp.mean(told.each[base]),
+            accuracy(told.logits[base], view.y),
+            told.snr,
+            told.overshoot,
+            self._size(view),
+        )
+
+
+@dataclass(frozen=True)
+class InputPerturbation(_Moving):
+    """Moves the ring's inputs, each sample in its own directions, and reads each sample's loss.
+
+    Exact in the digital blocks. The inputs of all ring passes move at once. In a later pass only
+    what is put in there counts as its move, not what came through the ring from the pass before.
+    """
+
+    def ask(self, problem: Problem, view: View, stage: int) -> jax.Array:
+        """Return (batch x shots x copies, knobs); partners are neighbours, a base comes first."""
+        passes, shots, knobs = view.network.passes, problem.shots, problem.knobs
+        signs = draw_each(
+            self.directions, view.key, (len(view.x),), self.count, passes * shots * knobs
+        ).reshape(len(view.x), self.count, passes, shots, knobs)
+        signs = jnp.swapaxes(signs[:, :, stage], 1, 2)
+        own = self._own(problem, view, view.state)[stage]
+        return self._moved(problem, view, own, signs, stage)
+
+    def _own(
+        self, problem: Problem, view: View, answers: tuple[Answer, ...]
+    ) -> tuple[jax.Array, ...]:
+        """Return each pass's inputs before they are moved, (batch, shots, copies, knobs)."""
+        features = [copies_of(answer.features, len(view.x), problem.shots) for answer in answers]
+        raws = outputs(view.network, view.x, features, self._copies)[: view.network.passes]
+        return tuple(jnp.moveaxis(problem.encoding.clip(raw), 0, 2) for raw in raws)
 
     def tell(
         self, problem: Problem, view: View, answer: Answer, stage: int
-    ) -> tuple[Any, Gradient]:
+    ) -> tuple[Any, Gradient | None]:
         """Return the gradient from the realised moves and what they changed."""
-        batch, shots, knobs = view.x.shape[0], problem.shots, problem.knobs
-        inputs = answer.inputs.reshape(batch, shots, -1, knobs)
-        features = answer.features.reshape(batch, shots, -1, problem.bins)
-        moves = _differences(inputs, self.sides, axis=2)
-        by_pass = jnp.moveaxis(features, 2, 0)
-        if self.read == "loss":
-            of_post, each, logits = post_gradient(view.network, by_pass, view.y)
-            changes = _differences(each.T, self.sides, axis=1)[:, None]
+        answers = (*view.state, answer)
+        if len(answers) < view.network.passes:
+            return answers, None
+        batch, shots, knobs = len(view.x), problem.shots, problem.knobs
+        features = tuple(copies_of(one.features, batch, shots) for one in answers)
+        logits = outputs(view.network, view.x, features, self._copies)[-1]
+        each = losses(logits, jnp.broadcast_to(view.y, logits.shape[:-1]))
+        made = [
+            one.inputs.reshape(batch, shots, -1, knobs) - own
+            for one, own in zip(answers, self._own(problem, view, answers), strict=True)
+        ]
+        moves = jnp.concatenate([_differences(one, self.sides, axis=2) for one in made], axis=1)
+        together = jnp.swapaxes(moves, 1, 2).reshape(batch, self.count, -1)
+        by_input = slopes(self.directions, together, _differences(each.T, self.sides, axis=1))
+        by_pass = jnp.moveaxis(by_input.reshape(batch, len(answers), shots, knobs), 1, 0)
+        told = differentiate(problem, view, features, tuple(by_pass))
+        return (), self._gradient(view, told)
+
+
+@dataclass(frozen=True)
+class TracePerturbation(_Moving):
+    """Moves the ring's inputs and reads whole traces; exact in the digital blocks.
+
+    The change of each trace is projected on the exact slope of what follows it, so that in a
+    memoryless reservoir each shot yields a number of its own. Each ring pass has its slopes
+    measured about its own base.
+    """
+
+    def ask(self, problem: Problem, view: View, stage: int) -> jax.Array:
+        """Return (batch x shots x copies, knobs); partners are neighbours, a base comes first."""
+        batch, shots, knobs = len(view.x), problem.shots, problem.knobs
+        key = jax.random.split(jax.random.fold_in(view.key, stage), 3)[0]
+        if problem.memoryless:
+            signs = draw_each(self.directions, key, (batch, shots), self.count, knobs)
         else:
-            middle = jnp.mean(by_pass, axis=0) if self.sides == 2 else by_pass[0]
-            of_post, each, logits = post_gradient(view.network, middle[None], view.y)
-            downhill = _feature_slopes(view, middle)
+            signs = draw_each(self.directions, key, (batch,), self.count, shots * knobs)
+            signs = jnp.swapaxes(signs.reshape(batch, self.count, shots, knobs), 1, 2)
+        bases = [self._base(problem, view, one) for one in view.state]
+        own = problem.encoding.clip(jax.vmap(view.network)(view.x, *bases)[stage])
+        return self._moved(problem, view, own[:, :, None], signs, stage)
+
+    def _base(self, problem: Problem, view: View, answer: Answer) -> jax.Array:
+        """Return the features (batch, shots, bins) that a pass hands on."""
+        features = copies_of(answer.features, len(view.x), problem.shots)
+        return jnp.mean(features, axis=0) if self.sides == 2 else features[0]
+
+    def tell(
+        self, problem: Problem, view: View, answer: Answer, stage: int
+    ) -> tuple[Any, Gradient | None]:
+        """Return the gradient from the realised moves and what they changed."""
+        answers = (*view.state, answer)
+        if len(answers) < view.network.passes:
+            return answers, None
+        batch, shots = len(view.x), problem.shots
+
+        def backward(index: int, downhill: jax.Array) -> jax.Array:
+            one = answers[index]
+            inputs = one.inputs.reshape(batch, shots, -1, problem.knobs)
+            features = one.features.reshape(batch, shots, -1, problem.bins)
+            moves = _differences(inputs, self.sides, axis=2)
             changes = jnp.einsum(
                 "bsdf,bsf->bsd", _differences(features, self.sides, axis=2), downhill
             )
-            if not problem.memoryless:
-                changes = jnp.sum(changes, axis=1, keepdims=True)
-        by_input = self._slopes(moves, changes)
-        of_pre, snr = pull_back(problem, view.network, view.x, by_input)
-        base = slice(None) if self.sides == 2 else slice(0, 1)
-        gradient = Gradient(
-            add(of_pre, of_post),
-            jnp.mean(each[base]),
-            accuracy(logits[base], view.y),
-            snr,
-            overshoot(problem, view.network, view.x),
-            self._size(view),
-        )
-        return view.state, gradient
+            if problem.memoryless:
+                return slopes(self.directions, moves, changes)
+            # All shots moved together, and what each trace tells is of all of them.
+            together = jnp.swapaxes(moves, 1, 2).reshape(batch, self.count, -1)
+            found = slopes(self.directions, together, jnp.sum(changes, axis=1))
+            return found.reshape(batch, shots, problem.knobs)
 
-    def _slopes(self, moves: jax.Array, changes: jax.Array) -> jax.Array:
-        """Return slopes (batch, shots, knobs) of moves (batch, shots, directions, knobs).
-
-        changes (batch, shots or 1, directions): 1 where all shots moved one number together.
-        """
-        if changes.shape[1] == moves.shape[1]:
-            return slopes(self.directions, moves, changes)
-        batch, shots, count, knobs = moves.shape
-        together = jnp.swapaxes(moves, 1, 2).reshape(batch, count, shots * knobs)
-        return slopes(self.directions, together, changes[:, 0]).reshape(batch, shots, knobs)
+        bases = tuple(self._base(problem, view, one) for one in answers)
+        by_pass = chain(problem, view, bases, backward)
+        told = differentiate(problem, view, tuple(one[None] for one in bases), by_pass)
+        return (), self._gradient(view, told)
 
 
-def _differences(passes: jax.Array, sides: int, axis: int) -> jax.Array:
+def _differences(copies: jax.Array, sides: int, axis: int) -> jax.Array:
     """Return plus less minus of each direction, or each partner less the base, along `axis`."""
-    passes = jnp.moveaxis(passes, axis, 0)
-    difference = passes[0::2] - passes[1::2] if sides == 2 else passes[1:] - passes[:1]
+    copies = jnp.moveaxis(copies, axis, 0)
+    difference = copies[0::2] - copies[1::2] if sides == 2 else copies[1:] - copies[:1]
     return jnp.moveaxis(difference, 0, axis)
-
-
-def _feature_slopes(view: View, features: jax.Array) -> jax.Array:
-    """Return the slope (batch, shots, bins) of each sample's loss with respect to its features."""
-
-    def loss(one: jax.Array, y: jax.Array) -> jax.Array:
-        return losses(view.network.post(one), y)
-
-    each: jax.Array = jax.vmap(jax.grad(loss))(features, view.y)
-    return each
 
 
 @dataclass(frozen=True)
 class ExactGradient:
-    """Backpropagation through a differentiable model at what was measured: the upper bound."""
+    """Backpropagation through a differentiable model at what was measured: the upper bound.
+
+    The state is what was measured so far in the passes of a step.
+    """
 
     loss_kind: str = "measured unperturbed"
     partners: int = 1
@@ -159,37 +215,77 @@ class ExactGradient:
         return ()
 
     def stage(self, state: Any) -> int:
-        """A step is one request."""
-        return 0
+        """A step takes a request for each ring pass."""
+        return len(state)
 
     def ask(self, problem: Problem, view: View, stage: int) -> jax.Array:
         """Return (batch x shots, knobs), stepped knobs dithered."""
-        inputs = problem.encoding.clip(jax.vmap(view.network.pre)(view.x))
-        uniform = jax.random.uniform(view.key, inputs.shape)
-        return problem.encoding.dither(inputs, uniform).reshape(-1, problem.knobs)
+        return unperturbed(problem, view, view.state)
 
     def tell(
         self, problem: Problem, view: View, answer: Answer, stage: int
-    ) -> tuple[Any, Gradient]:
+    ) -> tuple[Any, Gradient | None]:
         """Return the gradient; the model's slopes are taken at the realised inputs."""
+        answers = (*view.state, answer)
+        if len(answers) < view.network.passes:
+            return answers, None
         if view.model is None:
             raise ValueError("the estimator 'exact' needs a differentiable reservoir, in silico")
-        batch = view.x.shape[0]
-        features = answer.features.reshape(batch, problem.shots, problem.bins)
-        of_post, each, logits = post_gradient(view.network, features[None], view.y)
-        downhill = _feature_slopes(view, features).reshape(-1, problem.bins)
-        model = view.model
-        _, backward = jax.vjp(lambda inputs: model(inputs, answer.numbers), answer.inputs)
-        (by_input,) = backward(downhill)
-        of_pre, snr = pull_back(
-            problem, view.network, view.x, by_input.reshape(batch, problem.shots, problem.knobs)
-        )
+        model, batch, shots = view.model, len(view.x), problem.shots
+
+        def backward(index: int, downhill: jax.Array) -> jax.Array:
+            one = answers[index]
+            _, pull = jax.vjp(lambda inputs: model(inputs, one.numbers), one.inputs)
+            (by_input,) = pull(downhill.reshape(-1, problem.bins))
+            found: jax.Array = by_input
+            return found.reshape(batch, shots, problem.knobs)
+
+        features = tuple(one.features.reshape(batch, shots, -1) for one in answers)
+        by_pass = chain(problem, view, features, backward)
+        told = differentiate(problem, view, tuple(one[None] for one in features), by_pass)
         gradient = Gradient(
-            add(of_pre, of_post),
-            jnp.mean(each),
-            accuracy(logits[0], view.y),
-            snr,
-            overshoot(problem, view.network, view.x),
+            told.network,
+            jnp.mean(told.each),
+            accuracy(told.logits, view.y),
+            told.snr,
+            told.overshoot,
             jnp.asarray(jnp.nan),
         )
-        return view.state, gradient
+        return (), gradient
+
+
+def unperturbed(problem: Problem, view: View, answers: tuple[Answer, ...]) -> jax.Array:
+    """Return the inputs (batch x shots, knobs) of the pass after `answers`, nothing moved.
+
+    Stepped knobs are dithered, each pass by a key of its own.
+    """
+    features = [one.features.reshape(len(view.x), problem.shots, -1) for one in answers]
+    raw = jax.vmap(view.network)(view.x, *features)[len(answers)]
+    inputs = problem.encoding.clip(raw)
+    uniform = jax.random.uniform(jax.random.fold_in(view.key, len(answers)), inputs.shape)
+    return problem.encoding.dither(inputs, uniform).reshape(-1, problem.knobs)
+
+
+def cosine_to_exact(
+    problem: Problem, view: View, gradient: Gradient, numbers: jax.Array
+) -> jax.Array:
+    """Return the cosine between a gradient and the exact one, before the last ring pass.
+
+    `numbers` key the noise of the passes that the exact one is taken at, in the model.
+    """
+    exact, truth = ExactGradient(), None
+    view = view._replace(state=())
+    model = view.model
+    assert model is not None
+    while truth is None:
+        inputs = unperturbed(problem, view, view.state)
+        number = numbers[: len(inputs)]
+        answer = Answer(inputs, model(inputs, number), number)
+        state, truth = exact.tell(problem, view, answer, len(view.state))
+        view = view._replace(state=state)
+    first, second = (
+        jnp.concatenate([leaf.ravel() for leaf in jax.tree.leaves(one.network.blocks[:-1])])
+        for one in (gradient, truth)
+    )
+    norms = jnp.linalg.norm(first) * jnp.linalg.norm(second)
+    return first @ second / jnp.maximum(norms, 1e-30)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from magnon_lab.learning.reports import Evaluation, StepReport
-from magnon_lab.learning.reservoir import Reservoir
+from magnon_lab.learning.reservoir import Measured, Request, Reservoir
 from magnon_lab.learning.state import TrainerState
 from magnon_lab.learning.trainer import Trainer
 
@@ -33,8 +33,17 @@ def evaluate(
     trainer: Trainer, reservoir: Reservoir, state: TrainerState, split: str
 ) -> tuple[TrainerState, Evaluation]:
     """Return the state with the measurements counted, and the evaluation on a split."""
-    measured = [
-        reservoir(request.settings, request.numbers)
-        for request in trainer.evaluate_ask(state, split)
-    ]
+    measured = pass_through(
+        trainer, state, split, lambda request: reservoir(request.settings, request.numbers)
+    )
     return trainer.evaluate_tell(state, split, measured)
+
+
+def pass_through(
+    trainer: Trainer, state: TrainerState, split: str, answer: Callable[[Request], Measured]
+) -> list[Measured]:
+    """Return what was measured as a whole split went through all ring passes."""
+    measured: list[Measured] = []
+    while requests := list(trainer.evaluate_ask(state, split, measured)):
+        measured += [answer(request) for request in requests]
+    return measured

@@ -83,7 +83,25 @@ TASKS: dict[str, Choice] = {
 
 NETWORKS: dict[str, Choice] = {
     "dense": Choice("dense pre- and post-layer, tanh between layers where hidden layers are asked"),
+    "two_pass": Choice("three dense blocks: each sample goes through the ring twice"),
+    "transformer": Choice(
+        "one layer of a transformer whose feed-forward part is the ring: each token of a sample "
+        "goes through it; its skip path hands the tokens past the ring too"
+    ),
 }
+
+
+def ring_passes(network: str) -> int:
+    """Return how often a sample goes through the ring."""
+    return 2 if network == "two_pass" else 1
+
+
+def rows_a_pass(network: str, shots: int, shape: tuple[int, ...]) -> int:
+    """Return the ring measurements of one pass of a sample of `shape`.
+
+    That is (tokens, features), or (features,), each of which is a token to a transformer.
+    """
+    return shots * shape[0] if network == "transformer" else shots
 
 
 def check_settings(kind: str, name: str, choices: Mapping[str, Choice], settings: object) -> Choice:

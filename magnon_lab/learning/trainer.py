@@ -23,7 +23,7 @@ from magnon_lab.learning.estimator import (
     losses,
 )
 from magnon_lab.learning.features import FeatureMap, FeatureScale
-from magnon_lab.learning.inputs import ExactGradient
+from magnon_lab.learning.inputs import ExactGradient, cosine_to_exact
 from magnon_lab.learning.names import PURPOSES, SPLITS
 from magnon_lab.learning.network import Network
 from magnon_lab.learning.optimisers import learning_rate_of
@@ -98,32 +98,20 @@ class Trainer:
                 "the exact gradient needs a differentiable reservoir: train in silico, "
                 "or choose another estimator"
             )
+        self._passes = network.passes
         self._parameters, self._static = eqx.partition(network, eqx.is_inexact_array)
         self._x, self._y = jnp.asarray(task.x_train), jnp.asarray(task.y_train)
         self._ask = jax.jit(self._ask_pure, static_argnames="stage")
         self._tell = jax.jit(self._tell_pure, static_argnames="stage")
         self._scale_of = jax.jit(self.features.scale_of)
-        self._encode = jax.jit(self._encode_pure)
-        self._predict = jax.jit(self._predict_pure)
-        self._check_shapes(network)
-
-    def _check_shapes(self, network: Network) -> None:
-        if len(network.blocks) != 2:
-            raise ValueError(
-                f"network: {len(network.blocks)} blocks; the estimators train two, "
-                "one before and one after the ring"
-            )
-        wanted = (self.problem.shots, self.problem.knobs)
-        got = jax.eval_shape(network.pre, self._x[0]).shape
-        if got != wanted:
-            raise ValueError(f"network: its pre-layer gives {got}, shots x knobs are {wanted}")
-        features = jnp.zeros((self.problem.shots, self.problem.bins))
-        logits = jax.eval_shape(network.post, features).shape
-        if logits != (len(self.task.classes),):
-            raise ValueError(
-                f"network: its post-layer gives {logits}, the task has "
-                f"{len(self.task.classes)} classes"
-            )
+        self._inputs = jax.jit(self._inputs_pure)
+        self._predict = jax.jit(self._last_output)
+        network.check(
+            self._x[0],
+            inputs=(shots, self.problem.knobs),
+            features=(shots, self.problem.bins),
+            logits=(len(task.classes),),
+        )
 
     # -- training ------------------------------------------------------------------------------
 
@@ -204,19 +192,27 @@ class Trainer:
 
     # -- evaluation ----------------------------------------------------------------------------
 
-    def evaluate_ask(self, state: TrainerState, split: str, rows: int = 256) -> Iterator[Request]:
-        """Yield requests of at most about `rows` measurements that pass a whole split through."""
+    def evaluate_ask(
+        self, state: TrainerState, split: str, measured: Sequence[Measured] = (), rows: int = 256
+    ) -> Iterator[Request]:
+        """Yield requests of at most about `rows` measurements that pass a whole split through.
+
+        They are those of one ring pass. `measured` holds the answers to all requests so far; when
+        all passes are made there is nothing more to ask.
+        """
         x, _ = self._split(split)
-        inputs = np.asarray(self._encode(state.parameters, jnp.asarray(x)))
-        shots = self.problem.shots
+        traces = self.by_pass(split, measured)
+        if len(traces) == self._passes:
+            return
+        inputs = np.asarray(self._inputs(state.parameters, state.scale, jnp.asarray(x), traces))
         inputs = inputs.reshape(-1, self.problem.knobs)
-        chunk = max(rows // shots, 1) * shots
+        chunk = max(rows // self.problem.shots, 1) * self.problem.shots
         for first in range(0, len(inputs), chunk):
             yield self._request(
                 state,
                 inputs[first : first + chunk],
                 "validation" if split == "validation" else "evaluation",
-                first,
+                len(traces) * len(inputs) + first,
             )
 
     def evaluate_tell(
@@ -226,12 +222,13 @@ class Trainer:
 
         `measured` holds the answers to all requests of `evaluate_ask`, in order.
         """
-        _, y = self._split(split)
-        traces = np.concatenate([part.traces for part in measured])
-        wanted = len(y) * self.problem.shots
-        if len(traces) != wanted:
-            raise ValueError(f"split {split}: {len(traces)} traces, {wanted} were asked for")
-        logits = self._predict(state.parameters, state.scale, jnp.asarray(traces))
+        x, y = self._split(split)
+        traces = self.by_pass(split, measured)
+        if len(traces) != self._passes:
+            raise ValueError(
+                f"split {split}: {len(traces)} ring passes were measured of {self._passes}"
+            )
+        logits = self._predict(state.parameters, state.scale, jnp.asarray(x), traces)
         loss = float(jnp.mean(losses(logits, jnp.asarray(y))))
         answered = np.asarray(jnp.argmax(logits, axis=-1))
         classes = len(self.task.classes)
@@ -239,17 +236,27 @@ class Trainer:
         np.add.at(confusion, (y, answered), 1)
         purpose = "validation" if split == "validation" else "evaluation"
         evaluation = Evaluation(split, loss, float(np.mean(answered == y)), confusion, len(y))
-        return state.counted(purpose, len(traces)), evaluation
+        return state.counted(purpose, sum(len(one) for one in traces)), evaluation
+
+    def by_pass(self, split: str, measured: Sequence[Measured]) -> tuple[jax.Array, ...]:
+        """Return the traces (n x shots, points) of each ring pass that a split has made."""
+        if not measured:
+            return ()
+        traces = np.concatenate([part.traces for part in measured])
+        each = len(self._split(split)[1]) * self.problem.shots
+        if len(traces) % each:
+            raise ValueError(f"split {split}: {len(traces)} traces, a ring pass has {each}")
+        return tuple(jnp.asarray(part) for part in np.split(traces, len(traces) // each))
 
     def compile(self) -> None:
         """Compile what a run will call, before any output of an instrument goes on."""
-        state = self.init()
-        for _ in range(2):
+        state, report = self.init(), None
+        while report is None:
             request = self.ask(state)
             traces = np.zeros((len(request.numbers), self.points), np.float32)
             flags = np.zeros(len(traces), np.uint32)
             measured = Measured(request.settings, request.settings, traces, flags)
-            state, _ = self.tell(state, request, measured)
+            state, report = self.tell(state, request, measured)
 
     # -- pure functions, compiled --------------------------------------------------------------
 
@@ -306,32 +313,22 @@ class Trainer:
             gradient.network, state.optimiser, state.parameters
         )
         parameters = optax.apply_updates(state.parameters, updates)
-        cosine = self._cosine(view, gradient, numbers) if self._compare else nan
+        cosine = cosine_to_exact(self.problem, view, gradient, numbers) if self._compare else nan
         told = {name: getattr(gradient, name) for name in Gradient._fields if name != "network"}
         return parameters, optimiser, estimator, told, cosine
 
-    def _cosine(self, view: View, gradient: Gradient, numbers: jax.Array) -> jax.Array:
-        """Return the cosine between estimated and exact gradient of the pre-layer."""
-        exact = ExactGradient()
-        inputs = exact.ask(self.problem, view, 0)
-        assert view.model is not None
-        features = view.model(inputs, numbers[: len(inputs)])
-        answer = Answer(inputs, features, numbers[: len(inputs)])
-        _, truth = exact.tell(self.problem, view, answer, 0)
-        first, second = (
-            jnp.concatenate([leaf.ravel() for leaf in jax.tree.leaves(one.network.blocks[0])])
-            for one in (gradient, truth)
-        )
-        norms = jnp.linalg.norm(first) * jnp.linalg.norm(second)
-        return first @ second / jnp.maximum(norms, 1e-30)
+    def _inputs_pure(
+        self, parameters: Any, scale: FeatureScale, x: jax.Array, traces: tuple[jax.Array, ...]
+    ) -> jax.Array:
+        return self.encoding.clip(self._last_output(parameters, scale, x, traces))
 
-    def _encode_pure(self, parameters: Any, x: jax.Array) -> jax.Array:
-        return self.encoding.clip(jax.vmap(self._network(parameters).pre)(x))
-
-    def _predict_pure(self, parameters: Any, scale: FeatureScale, traces: jax.Array) -> jax.Array:
-        features = self.features.scaled(traces, scale)
-        shaped = features.reshape(-1, self.problem.shots, self.problem.bins)
-        return jax.vmap(self._network(parameters).post)(shaped)
+    def _last_output(
+        self, parameters: Any, scale: FeatureScale, x: jax.Array, traces: tuple[jax.Array, ...]
+    ) -> jax.Array:
+        shape = (len(x), self.problem.shots, self.problem.bins)
+        features = [self.features.scaled(one, scale).reshape(shape) for one in traces]
+        given: jax.Array = jax.vmap(self._network(parameters))(x, *features)[-1]
+        return given
 
     # -- on the host ---------------------------------------------------------------------------
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,10 +18,10 @@ from magnon_lab.learning.estimator import (
     Problem,
     View,
     accuracy,
+    copies_of,
     losses,
-    overshoot,
+    outputs,
     partners,
-    post_gradient,
 )
 from magnon_lab.learning.network import Network
 
@@ -29,17 +30,18 @@ from magnon_lab.learning.network import Network
 class WeightPerturbation:
     """Moves parameters at random and reads the loss (Abbott, Elo, Bozhko, arXiv 2506.04523).
 
-    `what` "all": every parameter, nothing but forward passes. A direction moves both layers at
-    once; with `post_count` the pre-layer moves by itself, and each measured pass is read again
-    with the post-layer, which is digital, moved along `post_count` directions of its own: forward
-    passes that cost no measurement. "pre": the pre-layer's parameters; the post-layer gets its
-    exact gradient from the same traces.
+    `what` "all": every parameter, nothing but forward passes. A direction moves all blocks at
+    once; with `post_count` the blocks before the last ring pass move by themselves, and what is
+    measured is read again with the post-layer, which is digital, moved along `post_count`
+    directions of its own: forward passes that cost no measurement. "pre": the parameters before
+    the last ring pass; the post-layer gets its exact gradient from the same traces.
 
     A small move of the parameters moves the ring's inputs by less than an instrument's step. So
-    inputs are dithered, with one dither for all passes of a sample: averaged over dithers the
+    inputs are dithered, with one dither for all copies of a sample: averaged over dithers the
     realised move is the intended one and the estimate is unbiased. In each step the realised moves
     still differ from the intended ones, by the dither and by whatever the instruments did; that
-    is taken out to first order with slopes fitted over the batch (`_adjusted`).
+    is taken out to first order with slopes fitted over the batch (`_adjusted`). The state is what
+    was measured so far in the passes of a step.
     """
 
     what: str = "all"
@@ -65,21 +67,24 @@ class WeightPerturbation:
         return ()
 
     def stage(self, state: Any) -> int:
-        """A step is one request."""
-        return 0
+        """A step takes a request for each ring pass."""
+        return len(state)
 
     @property
     def _joint(self) -> bool:
-        """Whether a direction moves both layers at once."""
+        """Whether a direction moves all blocks at once."""
         return self.what == "all" and self.post_count == 0
 
     def _size(self, view: View) -> jax.Array:
         return self.size / (view.step + 1.0) ** self.size_decay
 
-    def _passes(self, view: View) -> tuple[Any, jax.Array]:
-        """Return the network of each pass, stacked, and the directions (count, parameters)."""
-        target = view.network if self._joint else view.network.blocks[0]
-        arrays, rest = eqx.partition(target, eqx.is_inexact_array)
+    def _target(self, network: Network) -> Any:
+        """Return what a direction moves."""
+        return network if self._joint else network.blocks[:-1]
+
+    def _copies(self, view: View) -> tuple[jax.Array, jax.Array, Callable[[jax.Array], Network]]:
+        """Return the moved parameters (copies, P), the directions (count, P), and a network's."""
+        arrays, rest = eqx.partition(self._target(view.network), eqx.is_inexact_array)
         flat, unravel = ravel_pytree(arrays)
         drawn = draw(self.directions, jax.random.split(view.key, 3)[0], self.count, flat.size)
         step = self._size(view) * drawn
@@ -87,88 +92,106 @@ class WeightPerturbation:
             moved = jnp.stack((flat + step, flat - step), axis=1).reshape(-1, flat.size)
         else:
             moved = jnp.concatenate((flat[None], flat + step))
-        return eqx.combine(jax.vmap(unravel)(moved), rest), drawn
 
-    def _raw(self, view: View, passes: Any) -> jax.Array:
-        """Return the pre-layer's numbers (passes, batch, shots, knobs)."""
-        pre = passes.blocks[0] if self._joint else passes
-        raw: jax.Array = eqx.filter_vmap(lambda one: jax.vmap(one)(view.x))(pre)
-        return raw
+        def network(parameters: jax.Array) -> Network:
+            target = eqx.combine(unravel(parameters), rest)
+            if self._joint:
+                whole: Network = target
+                return whole
+            return _with_blocks(view.network, (*target, view.network.blocks[-1]))
+
+        return moved, drawn, network
+
+    def _outputs(
+        self, view: View, features: list[jax.Array], last: eqx.Module | None = None
+    ) -> tuple[jax.Array, ...]:
+        """Return what the blocks give for each copy, with the last block in place of theirs."""
+        moved, _, network = self._copies(view)
+
+        def copy(parameters: jax.Array, *told: jax.Array) -> tuple[jax.Array, ...]:
+            one = network(parameters)
+            if last is not None:
+                one = _with_blocks(one, (*one.blocks[:-1], last))
+            each: tuple[jax.Array, ...] = jax.vmap(one)(view.x, *told)
+            return each
+
+        return jax.vmap(copy)(moved, *features)
 
     def ask(self, problem: Problem, view: View, stage: int) -> jax.Array:
-        """Return (batch x shots x passes, knobs); partners are neighbours, a base comes first."""
-        passes, _ = self._passes(view)
-        inputs = problem.encoding.clip(self._raw(view, passes))
-        uniform = jax.random.uniform(jax.random.split(view.key, 3)[1], inputs.shape[1:])
+        """Return (batch x shots x copies, knobs); partners are neighbours, a base comes first."""
+        features = [copies_of(one.features, len(view.x), problem.shots) for one in view.state]
+        inputs = problem.encoding.clip(self._outputs(view, features)[stage])
+        key = jax.random.fold_in(jax.random.split(view.key, 3)[1], stage)
+        uniform = jax.random.uniform(key, inputs.shape[1:])
         inputs = problem.encoding.dither(inputs, uniform)
         return jnp.moveaxis(inputs, 0, 2).reshape(-1, problem.knobs)
 
     def tell(
         self, problem: Problem, view: View, answer: Answer, stage: int
-    ) -> tuple[Any, Gradient]:
+    ) -> tuple[Any, Gradient | None]:
         """Return the gradient from the changes of the loss along the directions."""
-        batch, shots = view.x.shape[0], problem.shots
-        passes, drawn = self._passes(view)
-        raw = self._raw(view, passes)
-        by_pass = answer.features.reshape(batch, shots, -1, problem.bins)
-        features = jnp.moveaxis(by_pass, 2, 0)
-        realised = jnp.moveaxis(answer.inputs.reshape(batch, shots, -1, problem.knobs), 2, 0)
-        of_post: Network | None = None
-        if self._joint:
-            logits = eqx.filter_vmap(lambda post, one: jax.vmap(post)(one))(
-                passes.blocks[-1], features
-            )
-            each = losses(logits, jnp.broadcast_to(view.y, logits.shape[:-1]))
-        elif self.what == "all":
-            of_post, each, logits = self._read_again(view, features)
-        else:
-            of_post, each, logits = post_gradient(view.network, features, view.y)
-        whole = each + problem.penalty * problem.encoding.overshoot(raw)
+        answers = (*view.state, answer)
+        if len(answers) < view.network.passes:
+            return answers, None
+        features = [copies_of(one.features, len(view.x), problem.shots) for one in answers]
+        *raws, logits = self._outputs(view, features)
+        each = losses(logits, jnp.broadcast_to(view.y, logits.shape[:-1]))
+        whole = each + problem.penalty * sum(problem.encoding.overshoot(raw) for raw in raws)
+        realised: list[jax.Array] = []
+        intended: list[jax.Array] = []
+        for one, raw in zip(answers, raws, strict=True):
+            made = self._changes(copies_of(one.inputs, len(view.x), problem.shots))
+            meant = self._changes(problem.encoding.clip(raw))
+            # What an earlier pass did to the inputs of a later one is in `meant` already.
+            realised.append(made - meant if realised else made)
+            intended.append(jnp.zeros_like(meant) if intended else meant)
         changes, spread = self._adjusted(
             self._changes(whole),
-            self._changes(realised),
-            self._changes(problem.encoding.clip(raw)),
+            jnp.concatenate(realised, axis=2),
+            jnp.concatenate(intended, axis=2),
         )
+        _, drawn, _ = self._copies(view)
         along = changes / (self.sides * self._size(view))
-        flat = along @ drawn / self.count
-        target = view.network if self._joint else view.network.blocks[0]
-        gradient = ravel_pytree(eqx.filter(target, eqx.is_inexact_array))[1](flat)
-        if of_post is not None:
-            gradient = eqx.tree_at(lambda net: net.blocks[0], of_post, gradient)
+        target, unravel = ravel_pytree(eqx.filter(self._target(view.network), eqx.is_inexact_array))
+        gradient = unravel(along @ drawn / self.count)
+        if not self._joint:
+            of_post = self._of_post(view, features)
+            zeros = jax.tree.map(jnp.zeros_like, eqx.filter(view.network, eqx.is_inexact_array))
+            gradient = _with_blocks(zeros, (*gradient, of_post))
         base = slice(None) if self.sides == 2 else slice(0, 1)
+        beyond = outputs(view.network, view.x, features, len(features[0]))[:-1]
         report = Gradient(
             gradient,
             jnp.mean(each[base]),
             accuracy(logits[base], view.y),
-            self._snr(changes, spread, flat.size),
-            overshoot(problem, view.network, view.x),
+            self._snr(changes, spread, target.size),
+            jnp.mean(jnp.stack([problem.encoding.overshoot(raw) for raw in beyond])),
             self._size(view),
         )
-        return view.state, report
+        return (), report
 
-    def _read_again(self, view: View, features: jax.Array) -> tuple[Network, jax.Array, jax.Array]:
-        """Return the post-layer's gradient from forward passes alone; see `post_gradient`."""
-        post = view.network.blocks[-1]
-        arrays, rest = eqx.partition(post, eqx.is_inexact_array)
+    def _of_post(self, view: View, features: list[jax.Array]) -> Any:
+        """Return the last block's gradient: exact, or with `what` "all" from forward passes."""
+
+        def read(last: eqx.Module) -> jax.Array:
+            logits = self._outputs(view, features, last)[-1]
+            return jnp.mean(losses(logits, jnp.broadcast_to(view.y, logits.shape[:-1])))
+
+        last = view.network.blocks[-1]
+        if self.what == "pre":
+            return eqx.filter_grad(read)(last)
+        arrays, rest = eqx.partition(last, eqx.is_inexact_array)
         flat, unravel = ravel_pytree(arrays)
         key = jax.random.split(view.key, 3)[2]
         drawn = draw(self.directions, key, self.post_count, flat.size)
 
-        def read(parameters: jax.Array) -> tuple[jax.Array, jax.Array]:
-            moved = eqx.combine(unravel(parameters), rest)
-            logits = jax.vmap(jax.vmap(moved))(features)
-            return losses(logits, jnp.broadcast_to(view.y, logits.shape[:-1])), logits
-
         def change(direction: jax.Array) -> jax.Array:
             step = self._size(view) * direction
-            return jnp.mean(read(flat + step)[0] - read(flat - step)[0])
+            plus, minus = (eqx.combine(unravel(flat + sign * step), rest) for sign in (1, -1))
+            return read(plus) - read(minus)
 
         along = jax.vmap(change)(drawn) / (2.0 * self._size(view))
-        zeros = jax.tree.map(jnp.zeros_like, eqx.filter(view.network, eqx.is_inexact_array))
-        gradient: Network = eqx.tree_at(
-            lambda net: net.blocks[-1], zeros, unravel(along @ drawn / self.post_count)
-        )
-        return gradient, *read(flat)
+        return unravel(along @ drawn / self.post_count)
 
     def _changes(self, passes: jax.Array) -> jax.Array:
         """Return plus less minus of each direction, or each partner less the base: (count, ...)."""
@@ -216,3 +239,8 @@ class WeightPerturbation:
         signal = jnp.mean(jnp.square(changes)) - noise
         error = ((parameters - 1) * jnp.maximum(signal, 0.0) + parameters * noise) / self.count
         return signal / jnp.maximum(error, 1e-30)
+
+
+def _with_blocks(network: Network, blocks: tuple[Any, ...]) -> Network:
+    changed: Network = eqx.tree_at(lambda net: net.blocks, network, blocks)
+    return changed

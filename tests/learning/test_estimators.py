@@ -31,7 +31,7 @@ class TwoRequests(ExactGradient):
         return int(state["stage"])
 
     def ask(self, problem, view, stage):
-        inputs = super().ask(problem, view, 0)
+        inputs = super().ask(problem, view._replace(state=()), 0)
         return inputs if stage == 0 else jnp.concatenate((inputs, inputs))
 
     def tell(self, problem, view, answer, stage):
@@ -41,7 +41,7 @@ class TwoRequests(ExactGradient):
             first = jnp.mean(losses(jax.vmap(view.network.post)(features), view.y))
             return {"first": first, "stage": jnp.ones((), jnp.int32)}, None
         half = type(answer)(*(part[:n] for part in answer))
-        _, gradient = super().tell(problem, view, half, 0)
+        _, gradient = super().tell(problem, view._replace(state=()), half, 0)
         done = {"first": jnp.zeros(()), "stage": jnp.zeros((), jnp.int32)}
         return done, gradient._replace(loss=view.state["first"])
 

@@ -6,6 +6,7 @@ import jax
 import numpy as np
 
 from magnon_lab.learning.estimators import make_estimator
+from magnon_lab.learning.names import rows_a_pass
 from magnon_lab.learning.network import make_network
 from magnon_lab.learning.optimisers import make_optimiser
 from magnon_lab.learning.tasks import Task
@@ -32,14 +33,16 @@ def small_trainer(reservoir, estimator="input", *, task=None, shots=2, bins=6, r
         estimator = make_estimator(estimator)
     elif isinstance(estimator, tuple):
         estimator = make_estimator(estimator[0], **estimator[1])
+    kind = rest.pop("kind", "dense")
     network = make_network(
-        "dense",
+        kind,
         inputs=task.inputs,
         classes=len(task.classes),
         shots=shots,
         knobs=len(reservoir.knobs),
         bins=bins,
         key=jax.random.key(seed),
+        hidden=rest.pop("hidden", ()),
     )
     return Trainer(
         network=network,
@@ -47,7 +50,7 @@ def small_trainer(reservoir, estimator="input", *, task=None, shots=2, bins=6, r
         optimiser=rest.pop("optimiser", make_optimiser("adam", rate)),
         task=task,
         reservoir=reservoir,
-        shots=shots,
+        shots=rows_a_pass(kind, shots, (task.inputs,)),
         bins=bins,
         batch_size=rest.pop("batch_size", 16),
         seed=seed,

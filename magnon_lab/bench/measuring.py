@@ -137,6 +137,7 @@ class Batch:
         self.bench_time_s = np.empty(count)
         self.sweep_s = 0.0
         self._again: set[int] = set()
+        self._unsure: list[int] = []  # measured, and no instrument was spoken to since
 
     def measure(
         self,
@@ -149,8 +150,9 @@ class Batch:
         """Measure what is to do, each row as often as the bench file's `retries` and once more.
 
         `verify` is called last, since what went off meanwhile spoils what was measured; after a
-        fault `recover`, and what failed is tried again. An instrument that was found to have
-        restarted makes the whole batch doubtful. Raises `MeasurementFailedError` after the last
+        fault `recover`, and what failed is tried again, with the row before it if the fault may
+        have been there already. An instrument that was found to have restarted makes the whole
+        batch doubtful. Raises `MeasurementFailedError` after the last
         try, and at once `OutputLostError`, for an output that went off.
         """
         settled_s, started_s = self.turner.settle_s, time.perf_counter()
@@ -172,10 +174,10 @@ class Batch:
                 number = int(self.numbers[at])
                 told = f"try {tries[at]} of {retries + 1} of measurement {number} failed: {error}"
                 self.stand.journal("retry", "outcome", told, {"number": number, "try": tries[at]})
+                self._doubt()
                 if tries[at] > retries:
                     taken = self._taken(settled_s, started_s, "fault")
                     raise MeasurementFailedError(told, taken) from error
-                self._again.update(self.todo[:1])
             if should_stop():
                 stopped = "stop"
                 break
@@ -191,7 +193,7 @@ class Batch:
             before(int(self.numbers[index]))
             if not self._one(index, should_stop):
                 return "stop"
-            self.todo.pop(0)
+            self._unsure = [self.todo.pop(0)]
             if on_measurement is not None:
                 on_measurement(index, self.traces[index], int(self.flags[index]))
             if self.flags[index] & FLAG_OVERLOAD:
@@ -211,6 +213,7 @@ class Batch:
         row["drive_frequency_hz"] += self.shift_hz
         if not turner.turn(row, should_stop):
             return False
+        self._unsure = []
         before_s = time.perf_counter()
         sweep = stand.analyser.sweep()
         self.sweep_s += time.perf_counter() - before_s
@@ -226,11 +229,16 @@ class Batch:
         )
         return True
 
+    def _doubt(self) -> None:
+        """Do again what failed, and what nobody was asked about since it was measured."""
+        self._again.update(self.todo[:1], self._unsure)
+        self.todo[:0], self._unsure = self._unsure, []
+
     def _refuse_restarted(self) -> None:
         """Raise `InstrumentError` for an instrument that lost its settings meanwhile."""
         restarted = self.stand.restarted()
         if restarted:
-            self.todo = list(self.order)
+            self.todo, self._unsure = list(self.order), []
             self._again.update(self.order)
             raise InstrumentError(
                 f"{', '.join(restarted)} restarted during the batch: it is measured anew"

@@ -9,7 +9,7 @@ import math
 from collections.abc import Callable, Mapping
 
 from magnon_lab.bench import roles
-from magnon_lab.bench.errors import BenchError, InstrumentError, OutputLostError
+from magnon_lab.bench.errors import BenchError, InstrumentError, OutputLostError, ReadBackError
 from magnon_lab.bench.session import Session
 from magnon_lab.bench.stand import Stand
 from magnon_lab.bench.steps import Step, StepError, StepOutcome, run_steps, signals_deferred
@@ -73,7 +73,10 @@ class Switching:
             self._told("generator made a plain source", self.stand.generator.prepare)
 
     def verify(self) -> None:
-        """Raise `OutputLostError` if an output that was switched on is off: a trip, or a hand."""
+        """Raise `OutputLostError` if an output that was switched on is off: a trip, or a hand.
+
+        Raises `ReadBackError` for an attenuator that was moved by anyone else.
+        """
         stand = self.stand
         outputs: list[tuple[str, roles.Switched | None]] = [
             ("field", stand.field),
@@ -86,6 +89,12 @@ class Switching:
                     f"{stand.sessions[role].told()}: its output is off although it was switched "
                     "on: has a protection tripped, or someone switched it off by hand?"
                 )
+        set_db = self.turner.realised.get("attenuation_db")
+        if set_db is not None and (found_db := stand.attenuator.attenuation_db()) != set_db:
+            raise ReadBackError(
+                f"{stand.sessions['attenuator'].told()}: at {found_db:g} dB although {set_db:g} dB "
+                "was read back when it was set"
+            )
 
     def recover(self) -> None:
         """After a fault: believe nothing, open the loop, and set up again what is not switched.

@@ -51,14 +51,18 @@ def test_few_messages_make_a_measurement(started, wire) -> None:
     wire.clear()
     started.measure(ROWS[1:2])
     sent = wire.sent()
-    # after a batch three outputs are asked whether they are on, four instruments for restarts
-    assert len(sent) == 10 + 3 + 4, sent
+    # after a batch three outputs are asked whether they are on, the attenuator where it is, four
+    # instruments whether they restarted
+    assert len(sent) == 10 + 3 + 1 + 4, sent
     assert wire.sent("generator") == [
         ":FREQ 4460000000.000;:POW -20.000;:FREQ?;:POW?;:STAT:QUES:POW:COND?;:SYST:ERR?",
         ":OUTP?",
         "*ESR?",
     ]
-    assert wire.sent("attenuator") == [":SETATT=60.00", ":ATT?", ":SETATT=12.50", ":ATT?"]
+    assert wire.sent("attenuator") == [
+        *(":SETATT=60.00", ":ATT?", ":SETATT=12.50", ":ATT?"),
+        ":ATT?",
+    ]
     assert wire.sent("analyser")[1] == ":FORM REAL,32;:FORM:BORD SWAP;:TRAC? TRACE1"
 
 

@@ -155,6 +155,26 @@ def test_what_an_output_went_off_in_is_no_measurement(started, wire, role) -> No
         started.measure(ROWS, on_measurement=trip)
 
 
+@pytest.mark.parametrize("row", [1, 2])
+def test_what_an_attenuator_moved_in_is_measured_anew(
+    started, wire, undisturbed, monkeypatch, row
+) -> None:
+    analyser, attenuator = (wire.laboratory.instruments[r] for r in ("analyser", "attenuator"))
+    receive, swept = analyser.receive, []
+
+    def moved_before_the_sweep(client, message: str) -> None:
+        swept.extend([message] if ":INIT" in message else [])
+        if len(swept) == row + 1 and ":INIT" in message:
+            attenuator.power_up()
+            attenuator.cut()
+        receive(client, message)
+
+    monkeypatch.setattr(analyser, "receive", moved_before_the_sweep)
+    taken = started.measure(ROWS)
+    assert taken.flags.tolist() == [FLAG_RETRIED * (index in (row, row + 1)) for index in range(3)]
+    np.testing.assert_allclose(taken.traces_dbm, undisturbed, atol=0.5)
+
+
 def test_a_power_cycle_between_batches_is_noticed_and_set_up_again(
     started, wire, journal, undisturbed
 ) -> None:

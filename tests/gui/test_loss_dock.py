@@ -10,6 +10,7 @@ import pytest
 from PyQt6.QtCore import QPointF, Qt
 from PyQt6.QtGui import QImage
 from PyQt6.QtSvg import QSvgRenderer
+from PyQt6.QtWidgets import QDockWidget, QMainWindow
 
 from magnon_lab.gui.docks.loss import LossDock
 from magnon_lab.gui.model.snapshot import Snapshot
@@ -77,7 +78,7 @@ def test_a_run_is_drawn_with_evaluations_and_baselines(dock, trained):
     assert "validation" in dock.values.text()
 
 
-def test_nothing_is_drawn_while_nothing_changes_or_nobody_looks(dock, trained, monkeypatch):
+def test_nothing_is_drawn_while_nothing_changes_or_nobody_looks(dock, trained, monkeypatch, qtbot):
     rounds = []
     draw = dock.draw
     monkeypatch.setattr(dock, "draw", lambda: (rounds.append(1), draw()))
@@ -88,9 +89,32 @@ def test_nothing_is_drawn_while_nothing_changes_or_nobody_looks(dock, trained, m
     dock.show_runs([trained[1]])
     assert len(rounds) == 1
     dock.show()
-    assert len(rounds) == 2
+    qtbot.waitUntil(lambda: len(rounds) == 2)
     assert drawn(dock, trained[1], "raw") is not None
     assert drawn(dock, trained[0], "raw") is None
+
+
+def test_a_picture_behind_another_tab_waits_until_it_is_in_front(trained, qtbot):
+    window = QMainWindow()
+    qtbot.addWidget(window)
+    pictures, frames = [LossDock(), LossDock()], []
+    for picture in pictures:
+        frame = QDockWidget()
+        frame.setWidget(picture)
+        window.addDockWidget(Qt.DockWidgetArea.TopDockWidgetArea, frame)
+        frames.append(frame)
+    window.tabifyDockWidget(*frames)
+    frames[0].raise_()
+    window.show()
+    qtbot.waitUntil(lambda: not pictures[0].visibleRegion().isEmpty())
+    qtbot.waitUntil(lambda: pictures[1].visibleRegion().isEmpty())
+    for picture in pictures:
+        picture.show_runs([trained[0]])
+    assert drawn(pictures[0], trained[0], "raw") is not None
+    qtbot.wait(50)
+    assert drawn(pictures[1], trained[0], "raw") is None
+    frames[1].raise_()
+    qtbot.waitUntil(lambda: drawn(pictures[1], trained[0], "raw") is not None)
 
 
 def test_the_axis_is_chosen_with_keys(dock, trained, qtbot):

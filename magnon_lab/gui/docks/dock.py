@@ -9,8 +9,8 @@ from typing import Any, ClassVar
 
 import pyqtgraph as pg
 import pyqtgraph.exporters
-from PyQt6.QtCore import QPoint, QRect, QRectF, Qt, pyqtSignal
-from PyQt6.QtGui import QColor, QKeySequence, QPainter, QShortcut, QShowEvent
+from PyQt6.QtCore import QPoint, QRect, QRectF, Qt, QTimer, pyqtSignal
+from PyQt6.QtGui import QColor, QKeySequence, QPainter, QPaintEvent, QShortcut
 from PyQt6.QtSvg import QSvgGenerator
 from PyQt6.QtWidgets import (
     QApplication,
@@ -38,10 +38,10 @@ SCALE, LEAST_PX = 2, 1200
 class Dock(QWidget):
     """A picture of one or several runs.
 
-    `show_runs` may be called as often as one likes: nothing is done while the dock is hidden, or
-    while everything that it draws is the very same. A dock adds its plots to `grid`, its
-    controls to `tools`, and says in `parts` what it draws, in `draw` how, in `why_empty` why not,
-    in `rows` what its data are.
+    `show_runs` may be called as often as one likes: nothing is done while nothing of the dock is to
+    be seen, or while everything that it draws is the very same. A dock adds its plots to `grid`
+    and its controls to `tools`; it says in `parts` what it draws, in `draw` how, in `why_empty` why
+    not, in `rows` what its data are.
     """
 
     title: ClassVar[str] = ""
@@ -57,6 +57,7 @@ class Dock(QWidget):
         super().__init__(parent)
         self.snapshots: Sequence[Snapshot] = ()
         self._drawn: tuple[object, ...] = ()
+        self._stale = True
         self.setAccessibleName(self.title)
         self.setMinimumSize(220, 140)
         self.tools = FlowLayout()
@@ -132,13 +133,19 @@ class Dock(QWidget):
     def show_runs(self, snapshots: Sequence[Snapshot]) -> None:
         """Show the first of these runs, and the others beside it where that makes sense."""
         self.snapshots = snapshots
-        if self.isVisible():
-            self.refresh()
+        self.show_soon()
 
-    def showEvent(self, event: QShowEvent | None) -> None:
-        """Draw what came while the dock was hidden (Qt's name)."""
-        super().showEvent(event)
-        self.refresh()
+    def paintEvent(self, event: QPaintEvent | None) -> None:
+        """Draw what came while nothing of the dock was to be seen (Qt's name)."""
+        super().paintEvent(event)
+        if self._stale:
+            QTimer.singleShot(0, self.refresh)
+
+    def show_soon(self) -> None:
+        """Draw now, or when there is somebody to see it: behind another tab Qt says visible too."""
+        self._stale = True
+        if not self.visibleRegion().isEmpty():
+            self.refresh()
 
     def retheme(self) -> None:
         """Draw in the colours of the theme."""
@@ -148,11 +155,11 @@ class Dock(QWidget):
             plots.retheme(plot)
         self.recolour()
         self._drawn = ()
-        if self.isVisible():
-            self.refresh()
+        self.show_soon()
 
     def refresh(self) -> None:
         """Draw, if there is something else to be drawn than before."""
+        self._stale = False
         text = self._why_empty()
         error = self.snapshots[0].error if self.snapshots else ""
         parts = (text, error, *(self.parts() if not text else ()))

@@ -149,8 +149,7 @@ class KnobsDock(Dock):
     def resizeEvent(self, event: Any) -> None:
         """Put as many histograms side by side as there is room for (Qt's name)."""
         super().resizeEvent(event)
-        if self.snapshots and self.isVisible():
-            self.refresh()
+        self.show_soon()
 
     def rows(self) -> tuple[Sequence[str], Iterable[Sequence[object]]]:
         """Return a row for each bin of each knob, in the units of the run file."""

@@ -34,6 +34,9 @@ COMMAND = (sys.executable, "-m", "magnon_lab.bench.watch")
 READY_S = 30.0
 """A guard that does not stand after this will not; it takes half a second on an idle machine."""
 
+TRIES = 3
+"""How often a guard is replaced in vain before the run ends: it, too, may be killed as it starts."""
+
 STANDS = b"standing\n"
 
 
@@ -147,11 +150,15 @@ class Guard:
 
     def _look_after(self) -> None:
         """Keep a guard standing until it is released; runs in a thread of its own."""
-        stood = False
+        stood, failed = False, 0
         while not self._over:
             try:
                 process = self._begin()
             except (OSError, GuardLostError) as error:
+                failed += 1
+                if stood and failed < TRIES:
+                    self._tell(f"another guard did not come to stand: {error}; trying again")
+                    continue
                 self._why = str(error)
                 self._ready.set()
                 if stood:
@@ -159,7 +166,7 @@ class Guard:
                 return
             if stood:
                 self._tell(f"another guard stands, process {process.pid}")
-            stood = True
+            stood, failed = True, 0
             self._ready.set()
             process.wait()
             if not self._over:

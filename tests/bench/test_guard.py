@@ -157,6 +157,27 @@ def test_a_run_whose_guard_cannot_be_replaced_learns_it_with_its_next_beat(serve
     assert all(outcome.ok for outcome in bench.outcomes)
 
 
+def test_a_replacement_that_is_killed_as_it_starts_is_replaced_too(served, tmp_path) -> None:
+    starts = tmp_path / "starts"
+    code = (
+        "import os, signal, sys\n"
+        f"open({str(starts)!r}, 'a').write('.')\n"
+        f"number = os.path.getsize({str(starts)!r})\n"
+        "number == 2 and os.kill(os.getpid(), signal.SIGKILL)\n"
+        "os.execv(sys.executable, [sys.executable, '-m', 'magnon_lab.bench.watch'])\n"
+    )
+    with Bench(served, guard_command=(sys.executable, "-c", code)) as bench:
+        bench.start()
+        guard = bench.custody.guard
+        assert guard is not None
+        first = guard.pid
+        os.kill(first, signal.SIGKILL)
+        assert waited(lambda: guard.pid != first and alive(guard.pid), 30.0)
+        bench.beat("measure", 60.0)
+        assert len(starts.read_text()) == 3
+    assert all(outcome.ok for outcome in bench.outcomes)
+
+
 def test_a_run_that_switched_nothing_on_leaves_the_bench_as_it_was_found(served, server) -> None:
     code = """
 import os, sys

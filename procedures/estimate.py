@@ -11,9 +11,26 @@ import numpy as np
 
 from magnon_lab.bench import BenchFile
 from magnon_lab.bench.planner import plan, settling_s
+from magnon_lab.learning.names import parity_bits, ring_passes, rows_a_pass
 
-SIZES = {"digits": (1200, 200, 397), "spirals": (600, 200, 400)}
+SIZES = {
+    "digits": (1200, 200, 397),
+    "digit_rows": (1200, 200, 397),
+    "spirals": (600, 200, 400),
+    "parity": (600, 200, 400),
+    "wine": (115, 27, 36),
+    "breast_cancer": (370, 85, 114),
+}
 """Samples to train on, to validate on and to test on, of the tasks that come with the program."""
+
+SHAPES = {
+    "digits": (64,),
+    "digit_rows": (8, 8),
+    "spirals": (2,),
+    "wine": (13,),
+    "breast_cancer": (30,),
+}
+"""Shapes of their samples: (features,) or (tokens, features); of parity, the bits."""
 
 PARTS = (0.65, 0.15, 0.2)
 """The same as parts of a user's own data."""
@@ -46,8 +63,30 @@ def split_sizes(task: str) -> tuple[int, int, int]:
 
     Raises `ValueError` for a task that does not exist or a file that cannot be counted.
     """
-    if task in SIZES:
-        return SIZES[task]
+    known = "parity" if parity_bits(task) else task
+    if known in SIZES:
+        return SIZES[known]
+    train, validation, test = (round(part * _own_data(task)[0]) for part in PARTS)
+    return train, validation, test
+
+
+def sample_shape(task: str) -> tuple[int, ...]:
+    """Return the shape of a task's samples: (features,) or (tokens, features).
+
+    Raises `ValueError` for a task that does not exist or a file that cannot be counted.
+    """
+    bits = parity_bits(task)
+    return (bits,) if bits else SHAPES.get(task) or _own_data(task)[1]
+
+
+def measurements_a_sample(network: str, shots: int, task: str) -> int:
+    """Return the ring measurements that one sample takes on its way through a network."""
+    shape = sample_shape(task) if network == "transformer" else (1,)
+    return rows_a_pass(network, shots, shape) * ring_passes(network)
+
+
+def _own_data(task: str) -> tuple[int, tuple[int, ...]]:
+    """Return how many samples a file of the user's holds, and their shape."""
     path = Path(task)
     if path.suffix.lower() not in (".npz", ".csv"):
         raise ValueError(
@@ -55,20 +94,20 @@ def split_sizes(task: str) -> tuple[int, int, int]:
             "own, .npz or .csv"
         )
     try:
-        samples = _samples(path, path.stat().st_mtime_ns)
+        return _counted(path, path.stat().st_mtime_ns)
     except (OSError, KeyError, ValueError) as error:
         raise ValueError(f"task file {path} cannot be read: {error}") from error
-    train, validation, test = (round(part * samples) for part in PARTS)
-    return train, validation, test
 
 
 @functools.lru_cache(maxsize=16)
-def _samples(path: Path, changed_ns: int) -> int:
+def _counted(path: Path, changed_ns: int) -> tuple[int, tuple[int, ...]]:
     if path.suffix.lower() == ".npz":
         with np.load(path, allow_pickle=False) as archive:
-            return len(archive["y"])
+            return len(archive["y"]), archive["x"].shape[1:]
     with path.open("rb") as file:
-        return max(sum(1 for line in file if line.strip()) - 1, 0)
+        lines = (line for line in file if line.strip())
+        header = next(lines, b"")
+        return sum(1 for _ in lines), (header.count(b","),)
 
 
 def sweep_s(bench_file: BenchFile) -> float:

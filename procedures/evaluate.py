@@ -12,8 +12,9 @@ from pymeasure.experiment import ListParameter, Parameter
 from magnon_lab.bench import QUANTITIES
 from magnon_lab.learning.names import SPLITS
 from magnon_lab.runs import RunError
-from procedures.estimate import Estimate, split_sizes
+from procedures.estimate import Estimate, measurements_a_sample, split_sizes
 from procedures.network import NetworkProcedure
+from procedures.reservoirs import RESERVOIRS, UNMEASURED
 from procedures.training import check_knob_box, chosen_knobs, make_reservoir, make_trainer
 
 
@@ -31,9 +32,9 @@ class Evaluate(NetworkProcedure):
     split = ListParameter("Split", choices=list(SPLITS), default="test")
     reservoir = ListParameter(
         "Reservoir",
-        choices=["as trained", "bench", "model", "none"],
+        choices=["as trained", *RESERVOIRS],
         default="as trained",
-        description="bench: the instruments; model: the ring in silico; none: the ring taken out.",
+        description="What stands between the digital blocks.",
     )
 
     DATA_COLUMNS: ClassVar[list[str]] = ["Step", "Loss", "Accuracy", "Ring measurements"]
@@ -41,6 +42,9 @@ class Evaluate(NetworkProcedure):
     groups: ClassVar[Mapping[str, tuple[str, ...]]] = {
         "Evaluation": ("trained", "split", "reservoir"),
         **NetworkProcedure.groups,
+    }
+    meanings: ClassVar[Mapping[str, Mapping[str, str]]] = {
+        "reservoir": {"as trained": "what the network was trained through"} | RESERVOIRS
     }
     reads_runs: ClassVar[bool] = True
     _values: Mapping[str, Any] = MappingProxyType({})  # of the trained run, once it is read
@@ -69,9 +73,13 @@ class Evaluate(NetworkProcedure):
         """Return about what the split takes. Raises `RunError` where no run was trained so."""
         self._values, self._checkpoint, _ = self._read_trained()
         samples = split_sizes(self._values["task"])[SPLITS.index(self.split)]
-        measurements = samples * int(self._values["shots"])
+        values = self._values
+        each = measurements_a_sample(
+            str(values.get("network", "dense")), int(values["shots"]), str(values["task"])
+        )
+        measurements = samples * each
         if not self.uses_bench:
-            return Estimate(measurements * (self._kind() == "model"), 0.0)
+            return Estimate(measurements * (self._kind() not in UNMEASURED), 0.0)
         return self.taking(
             measurements, chosen_knobs(self.context.bench_file, self._values["knobs"])
         )
@@ -83,6 +91,11 @@ class Evaluate(NetworkProcedure):
 
         self._values, self._checkpoint, identity = self._read_trained()
         super().validate()
+        trained, kind = str(self._values["reservoir"]), self._kind()
+        if kind != trained and {kind, trained} & set(UNMEASURED):
+            raise ValueError(
+                f"reservoir: {kind!r} does not fit run {identity}, trained through {trained!r}"
+            )
         bench_file, held = self.context.bench_file, self.held()
         names = chosen_knobs(bench_file, self._values["knobs"])
         check_knob_box(bench_file, names, held)

@@ -1,4 +1,4 @@
-"""The two reservoirs that a network trains on: the bench, and the bare ring model in silico."""
+"""What a network trains on: the bench, the ring in silico, and what they are compared with."""
 
 from __future__ import annotations
 
@@ -18,6 +18,19 @@ if TYPE_CHECKING:
 
     Groups = NDArray[np.int64] | None
     Measure = Callable[[Floats, tuple[str, ...], NDArray[np.int64], Groups], Measurement]
+
+RESERVOIRS: dict[str, str] = {
+    "bench": "the instruments, simulated or real",
+    "model": "the ring in silico",
+    "linear_ring": "the ring in silico, film and amplifier linear; below its threshold only",
+    "amplifier_only": "the ring in silico, its film linear: the amplifier's saturation alone",
+    "mlp": "a small digital network in the ring's place, trained with the rest",
+    "none": "the ring taken out: its inputs go straight to the post-layer",
+}
+"""What can stand between the digital blocks."""
+
+UNMEASURED = ("mlp", "none")
+"""Those that take no ring measurement."""
 
 INSTRUMENT_STEPS = {"attenuation_db": 0.25}
 """Resolutions of instruments in silico, in the quantity's unit (Mini-Circuits RCDAT series)."""

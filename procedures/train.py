@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import time
 from collections.abc import Iterable, Mapping
@@ -11,11 +12,20 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from pymeasure.experiment import FloatParameter, IntegerParameter, ListParameter, Parameter
 
 from magnon_lab.bench import LimitError
-from magnon_lab.learning.names import DIRECTIONS, ESTIMATORS, NETWORKS, OPTIMISERS, TASKS
+from magnon_lab.learning.names import (
+    DIRECTIONS,
+    ESTIMATORS,
+    NETWORKS,
+    OPTIMISERS,
+    READOUTS,
+    TASKS,
+)
 from magnon_lab.runs import EvaluationRow, RunError, RunFile, StepRow
 from procedures.context import Place
-from procedures.estimate import Estimate, split_sizes
+from procedures.estimate import Estimate
 from procedures.network import NetworkProcedure, row_of
+from procedures.reservoirs import RESERVOIRS, UNMEASURED
+from procedures.spending import Spending
 from procedures.training import (
     check_knob_box,
     chosen_knobs,
@@ -53,20 +63,20 @@ class Train(NetworkProcedure):
     """
 
     task = Parameter(
-        "Task", default="digits", description="digits, spirals, or a path to your .npz or .csv."
+        "Task", default="digits", description="Its name, or a path to your .npz or .csv."
     )
     label = Parameter("Label column", default="label", description="Of a CSV of your own.")
     reservoir = ListParameter(
         "Reservoir",
-        choices=["bench", "model", "none"],
+        choices=list(RESERVOIRS),
         default="bench",
-        description="bench: the instruments; model: the ring in silico; none: the ring taken out.",
+        description="What stands between the digital blocks.",
     )
     estimator = ListParameter(
         "Estimator",
-        choices=[*ESTIMATORS, "ridge"],
+        choices=[*ESTIMATORS, *READOUTS],
         default="pgt",
-        description="How the gradient is estimated; ridge: a readout on a frozen random pre-layer.",
+        description="How the gradient is estimated, or what is trained without one.",
     )
     directions = IntegerParameter(
         "Directions", default=0, minimum=0, description="N a step; 0: the estimator's own."
@@ -89,11 +99,18 @@ class Train(NetworkProcedure):
         description="What the network turns; their ranges stand in the bench file.",
     )
     shots = IntegerParameter(
-        "Shots", default=4, minimum=1, maximum=1000, description="Ring measurements a sample."
+        "Shots",
+        default=4,
+        minimum=1,
+        maximum=1000,
+        description="Ring measurements of a sample in one pass; of each token in a transformer.",
     )
     network = ListParameter("Network", choices=list(NETWORKS), default="dense")
     hidden = Parameter(
-        "Hidden pre-layer", default="", description="Widths as in 64, 32; empty: linear."
+        "Hidden pre-layer",
+        default="",
+        description="Widths as in 64, 32, before each ring pass; empty: linear. The width of a "
+        "transformer's tokens.",
     )
     post_hidden = Parameter(
         "Hidden post-layer", default="", description="Widths as in 64, 32; empty: linear."
@@ -145,8 +162,8 @@ class Train(NetworkProcedure):
         "Recording": ("keep", "seed"),
     }  # fmt: skip
     meanings: ClassVar[Mapping[str, Mapping[str, str]]] = {
-        "estimator": {name: choice.summary for name, choice in ESTIMATORS.items()}
-        | {"ridge": "a closed-form readout on a random pre-layer that stays as it is"},
+        "reservoir": RESERVOIRS,
+        "estimator": {name: choice.summary for name, choice in (ESTIMATORS | READOUTS).items()},
         "optimiser": {name: choice.summary for name, choice in OPTIMISERS.items()},
         "network": {name: choice.summary for name, choice in NETWORKS.items()},
         "task": {name: choice.summary for name, choice in TASKS.items()},
@@ -183,6 +200,11 @@ class Train(NetworkProcedure):
             widths(name, getattr(self, name))
         if self.keep not in ("all", "none") and not (self.keep.isdigit() and int(self.keep) > 0):
             raise ValueError(f"keep: {self.keep!r} is not all, none, or a whole number from 1")
+        if self.reservoir == "mlp" and self.estimator != "exact":
+            raise ValueError(
+                f"estimator: {self.estimator!r} does not train a digital network in the ring's "
+                "place; 'exact' does"
+            )
         if not self.steps and not self.budget:
             raise ValueError("steps and budget are both 0: one of them must end the training")
 
@@ -202,49 +224,29 @@ class Train(NetworkProcedure):
             self.reservoir, bench_file, names, held, self.seed, self.measure_on_bench
         )
         bins = bench_file.readout.bins
-        self._planned = self._count_steps(len(task.x_validation) * self.shots)
+        spending = self.spending()
+        if self.estimator in READOUTS:
+            paid = spending.samples()
+            task = task._replace(x_train=task.x_train[:paid], y_train=task.y_train[:paid])
+            self.batch_size = min(self.batch_size, paid)
+        self._planned = spending.planned_steps()
         values = {
             **self.parameter_values(),
             "decay_steps": self._planned * (self.decay == "cosine"),
         }
         self.trainer = make_trainer(values, task, self.through, bins)
 
+    def spending(self) -> Spending:
+        """Return what this training spends its measurements on."""
+        names = [one.name for one in dataclasses.fields(Spending) if one.name != "unmeasured"]
+        values = {name: getattr(self, name) for name in names}
+        return Spending(**values, unmeasured=self.reservoir in UNMEASURED)
+
     def estimate(self) -> Estimate:
         """Return about what learning, validation and the test at the end take."""
-        train, validation, test = split_sizes(self.task)
-        steps = self._count_steps(validation * self.shots)
+        total = self.spending().total()
         names = chosen_knobs(self.context.bench_file, self.knobs)
-        if self.reservoir == "none":
-            return Estimate(0, 0.0)
-        total = self.calibration + test * self.shots
-        if self.estimator == "ridge":
-            total += (train + validation) * self.shots
-        else:
-            looks = steps // self.validate_every if self.validate_every else 0
-            total += steps * self.measurements_a_step() + looks * validation * self.shots
-        return self.taking(total, names) if self.uses_bench else Estimate(total, 0.0)
-
-    def measurements_a_step(self) -> int:
-        """Return the ring measurements that one step takes."""
-        own = ESTIMATORS[self.estimator].defaults if self.estimator in ESTIMATORS else {}
-        count = self.directions or int(own.get("count", 0))
-        sides = self.sides or int(own.get("sides", 0))
-        passes = {0: 1, 1: count + 1, 2: 2 * count}[sides if count else 0]
-        return passes * self.batch_size * self.shots
-
-    def _count_steps(self, validation: int) -> int:
-        """Return the steps that the budget pays for, at most those asked for."""
-        if not self.budget or self.reservoir == "none":
-            return int(self.steps or 1)
-        looks = 1 / self.validate_every if self.validate_every else 0
-        a_step = self.measurements_a_step() + looks * validation
-        paid = int((self.budget - self.calibration) // a_step)
-        if paid < 1 and self.estimator != "ridge":
-            raise ValueError(
-                f"budget: {self.budget} ring measurements do not pay for one step of {a_step:.0f} "
-                f"after {self.calibration} for calibration"
-            )
-        return min(self.steps or paid, paid)
+        return self.taking(total, names) if total and self.uses_bench else Estimate(total, 0.0)
 
     def resume_from(self, run: RunFile) -> Place:
         """Go on from the last checkpoint, or from the beginning where there is none yet.
@@ -287,8 +289,8 @@ class Train(NetworkProcedure):
         self.switch_on()
         state = self._from or self.trainer.init()
         try:
-            if self.estimator == "ridge":
-                state, evaluation = self._ridge(state)
+            if self.estimator in READOUTS:
+                state, evaluation = self._readout(state)
             else:
                 state, evaluation = self.score(self._train(state), FINAL)
             self.record_final(state, evaluation)
@@ -323,7 +325,8 @@ class Train(NetworkProcedure):
     ) -> None:
         from magnon_lab.learning.state import state_to_bytes
 
-        figures = report._asdict()
+        kept = {one.name for one in dataclasses.fields(StepRow)}
+        figures = {name: value for name, value in report._asdict().items() if name in kept}
         row = StepRow(
             ring_measurements=self.measured,
             bench_time_s=self.bench_time_s() if self.uses_bench else math.nan,
@@ -336,7 +339,9 @@ class Train(NetworkProcedure):
         self.emit("results", record)
         self.emit("progress", 100.0 * row.step / self._planned)
 
-    def _ridge(self, state: TrainerState) -> tuple[TrainerState, Evaluation]:
-        from magnon_lab.learning.baselines import ridge
+    def _readout(self, state: TrainerState) -> tuple[TrainerState, Evaluation]:
+        from magnon_lab.learning.baselines import frozen, ridge
 
-        return ridge(self.trainer, self.answer, state=state)
+        if self.estimator == "ridge":
+            return ridge(self.trainer, self.answer, state=state)
+        return frozen(self.trainer, self.answer, state=state, steps=self._planned)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from magnon_lab.bench import BenchFile
-from magnon_lab.learning.names import SPLITS
+from magnon_lab.learning.names import READOUTS, SPLITS, rows_a_pass
 
 if TYPE_CHECKING:
     from magnon_lab.learning.reservoir import Reservoir
@@ -56,21 +56,26 @@ def make_reservoir(
     seed: int,
     measure: Measure,
 ) -> Reservoir:
-    """Return what stands between the digital blocks: `bench`, `model` (in silico) or `none`."""
+    """Return what stands between the digital blocks, by its name in `RESERVOIRS`.
+
+    Raises `ValueError` for a linear ring that would oscillate.
+    """
     from magnon_lab.learning.identity import IdentityReservoir
     from magnon_lab.learning.reservoir import Knob
-    from procedures.reservoirs import BenchReservoir, RingReservoir
-    from procedures.ring_model import load_ring
+    from procedures.reservoirs import UNMEASURED, BenchReservoir, RingReservoir
+    from procedures.ring_model import check_below_threshold, load_ring
 
     knobs: tuple[Knob, ...] = tuple(
         Knob(name, bench_file.knobs[name].low, bench_file.knobs[name].high, bench_file.step(name))
         for name in names
     )
-    if kind == "none":
+    if kind in UNMEASURED:
         return IdentityReservoir(knobs)
     if kind == "bench":
         return BenchReservoir(measure, knobs, bench_file.frequencies_hz)
-    model, readout = load_ring(bench_file, seed)
+    model, readout = load_ring(bench_file, seed, kind)
+    if kind == "linear_ring":
+        check_below_threshold(model, knobs, held)
     rest = {name: value for name, value in held.items() if name not in names}
     steps = {name: bench_file.step(name) for name in held}
     return RingReservoir(model, readout, knobs, rest, steps)
@@ -91,10 +96,11 @@ def make_trainer(values: Mapping[str, Any], task: Task, reservoir: Reservoir, bi
     from magnon_lab.learning.trainer import Trainer
 
     taken_out = isinstance(reservoir, IdentityReservoir)
-    seed, shots = int(values["seed"]), int(values["shots"])
+    stand_in = values["reservoir"] == "mlp"
+    seed, shots, kind = int(values["seed"]), int(values["shots"]), str(values["network"])
     name = str(values["estimator"])
-    if name == "ridge":
-        name = "input"  # never asked: the ridge readout uses the trainer's forward pass alone
+    if name in READOUTS:
+        name = "input"  # never asked: a readout uses the trainer's forward pass alone
     own = ESTIMATORS[name].defaults
     given = {
         "count": values["directions"],
@@ -106,15 +112,16 @@ def make_trainer(values: Mapping[str, Any], task: Task, reservoir: Reservoir, bi
         key: value for key, value in given.items() if key in own and value not in (0, "own")
     }
     network = make_network(
-        str(values["network"]),
-        inputs=task.inputs,
+        kind,
+        inputs=task.shape,
         classes=len(task.classes),
         shots=shots,
         knobs=len(reservoir.knobs),
-        bins=len(reservoir.knobs) if taken_out else bins,
+        bins=len(reservoir.knobs) if taken_out and not stand_in else bins,
         key=jax.random.key(seed),
         hidden=widths("hidden", values["hidden"]),
         post_hidden=widths("post_hidden", values["post_hidden"]),
+        stand_in=stand_in,
     )
     return Trainer(
         network=network,
@@ -126,7 +133,7 @@ def make_trainer(values: Mapping[str, Any], task: Task, reservoir: Reservoir, bi
         ),
         task=task,
         reservoir=reservoir,
-        shots=shots,
+        shots=rows_a_pass(kind, shots, task.shape),
         bins=0 if taken_out else bins,
         batch_size=int(values["batch_size"]),
         seed=seed,

@@ -76,9 +76,24 @@ OPTIMISERS: dict[str, Choice] = {
     ),
 }
 
+READOUTS: dict[str, Choice] = {
+    "ridge": Choice("baseline: a closed-form readout on a random pre-layer that stays as it is"),
+    "frozen": Choice(
+        "baseline: the post-layer trained by its gradient on a random pre-layer that stays as it is"
+    ),
+}
+"""What learns from passing the data through the ring once; no gradient goes through it."""
+
 TASKS: dict[str, Choice] = {
     "digits": Choice("scikit-learn's 1797 handwritten digits, 8 x 8 pixels, 10 classes"),
+    "digit_rows": Choice("the same, each image as 8 tokens of 8 pixels"),
     "spirals": Choice("two interleaved spirals in the plane, 2 classes"),
+    "parity": Choice(
+        "whether 3 noisy bits hold an odd number of ones, 2 classes; parity2 to parity8 for other "
+        "numbers of bits"
+    ),
+    "wine": Choice("scikit-learn's 178 Italian wines, 13 chemical figures, 3 cultivars"),
+    "breast_cancer": Choice("scikit-learn's 569 breast tumours, 30 figures of nuclei, 2 classes"),
 }
 
 NETWORKS: dict[str, Choice] = {
@@ -102,6 +117,20 @@ def rows_a_pass(network: str, shots: int, shape: tuple[int, ...]) -> int:
     That is (tokens, features), or (features,), each of which is a token to a transformer.
     """
     return shots * shape[0] if network == "transformer" else shots
+
+
+PARITY_BITS = 3
+MOST_PARITY_BITS = 8
+
+
+def parity_bits(task: str) -> int | None:
+    """Return the number of bits of a task called `parity` or `parity2` to `parity8`, else None."""
+    bits = task.removeprefix("parity")
+    if task == "parity":
+        return PARITY_BITS
+    if bits == task or not bits.isdigit() or not 2 <= int(bits) <= MOST_PARITY_BITS:
+        return None
+    return int(bits)
 
 
 def check_settings(kind: str, name: str, choices: Mapping[str, Choice], settings: object) -> Choice:

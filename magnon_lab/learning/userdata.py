@@ -18,8 +18,13 @@ class TaskError(ValueError):
     """A task that does not exist, or data that cannot be learned from."""
 
 
-def read_npz(path: Path) -> tuple[NDArray[np.float64], NDArray[np.int64], list[str]]:
-    """Return x (n, columns), y (n,) and the columns' names from an archive with keys x and y."""
+def read_npz(
+    path: Path,
+) -> tuple[NDArray[np.float64], NDArray[np.int64], list[str], tuple[int, ...]]:
+    """Return x (n, columns), y (n,), the columns' names and a sample's shape.
+
+    From an archive with keys x and y; a sample with more than one axis is laid out in columns.
+    """
     try:
         with np.load(path, allow_pickle=False) as archive:
             missing = [key for key in ("x", "y") if key not in archive.files]
@@ -38,10 +43,11 @@ def read_npz(path: Path) -> tuple[NDArray[np.float64], NDArray[np.int64], list[s
             raise TaskError(f"{path}: {key} holds {array.dtype}, numbers are needed")
     if x.ndim < 2:
         raise TaskError(f"{path}: x has shape {x.shape}; needs (n, features)")
+    shape = x.shape[1:]
     x = x.reshape(len(x), -1).astype(np.float64)
     if y.shape != (len(x),):
         raise TaskError(f"{path}: y has shape {y.shape}; x {x.shape} needs y ({len(x)},)")
-    return x, _labels(path, y), [f"column {i + 1}" for i in range(x.shape[1])]
+    return x, _labels(path, y), [f"column {i + 1}" for i in range(x.shape[1])], shape
 
 
 def read_csv(path: Path, label: str) -> tuple[NDArray[np.float64], NDArray[np.int64], list[str]]:

@@ -181,6 +181,18 @@ class RingParameters(Block):
     analyser: AnalyserHardware = AnalyserHardware()
     numerics: Numerics = Numerics()
 
+    def without(self, *, film: bool = False, amplifier: bool = False) -> Self:
+        """Return this ring with the nonlinearity of its film or its amplifier switched off.
+
+        With both off it is linear, and has a steady answer only below its threshold.
+        """
+        changed: dict[str, Block] = {}
+        if film:
+            changed["film"] = self.film.model_copy(update={"nonlinear": False})
+        if amplifier:
+            changed["amplifier"] = self.amplifier.model_copy(update={"saturates": False})
+        return self.model_copy(update=changed)
+
     @model_validator(mode="after")
     def _saturated(self) -> Self:
         field = self.numerics.reference_field_mt

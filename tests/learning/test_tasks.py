@@ -30,6 +30,45 @@ def test_spirals_are_seeded_and_beyond_a_linear_boundary():
     assert linear.score(task.x_test, task.y_test) == pytest.approx(0.77, abs=0.04)
 
 
+def test_rows_of_digits_are_the_same_images():
+    rows, whole = make_task("digit_rows"), make_task("digits")
+    assert (rows.shape, rows.inputs) == ((8, 8), 64)
+    np.testing.assert_array_equal(rows.x_test.reshape(-1, 64), whole.x_test)
+    np.testing.assert_array_equal(rows.y_test, whole.y_test)
+
+
+@pytest.mark.parametrize(("name", "bits"), [("parity", 3), ("parity2", 2), ("parity6", 6)])
+def test_parity_is_that_of_the_bits_and_beyond_a_linear_boundary(name, bits):
+    task = make_task(name, seed=1)
+    assert (task.name, task.inputs) == (name, bits)
+    ones = (task.x_test > 0).sum(axis=1)
+    np.testing.assert_array_equal(task.y_test, ones % 2)
+    assert len(np.unique(task.x_train > 0, axis=0)) == 2**bits
+    linear = LogisticRegression().fit(task.x_train, task.y_train)
+    assert linear.score(task.x_test, task.y_test) < 0.7
+
+
+@pytest.mark.parametrize(
+    ("name", "features", "classes"), [("wine", 13, 3), ("breast_cancer", 30, 2)]
+)
+def test_tables_are_standardised_and_split_by_the_seed(name, features, classes):
+    task = make_task(name, seed=2)
+    assert (task.inputs, len(task.classes)) == (features, classes)
+    np.testing.assert_allclose(task.x_train.mean(axis=0), 0.0, atol=1e-5)
+    np.testing.assert_allclose(task.x_train.std(axis=0), 1.0, atol=1e-4)
+    for labels in (task.y_train, task.y_validation, task.y_test):
+        assert len(np.unique(labels)) == classes
+    assert not np.array_equal(task.y_test, make_task(name, seed=3).y_test)
+
+
+def test_an_archive_of_sequences_keeps_its_tokens(tmp_path):
+    x = np.random.default_rng(0).normal(size=(60, 5, 3)) + 4.0
+    np.savez(tmp_path / "sequences.npz", x=x, y=np.arange(60) % 3)
+    task = make_task(tmp_path / "sequences.npz")
+    assert task.shape == (5, 3)
+    np.testing.assert_allclose(task.x_train.mean(axis=0), 0.0, atol=1e-5)
+
+
 @pytest.fixture
 def clouds():
     rng = np.random.default_rng(0)
@@ -132,5 +171,5 @@ def test_a_file_that_is_missing_damaged_or_of_another_kind_is_named(tmp_path):
     np.savez(tmp_path / "objects.npz", x=np.array([{}] * 20), y=Y)
     with pytest.raises(TaskError, match=r"cannot be read as an \.npz archive"):
         make_task(tmp_path / "objects.npz")
-    with pytest.raises(TaskError, match="'parity5' is not known; known are digits, spirals"):
-        make_task("parity5")
+    with pytest.raises(TaskError, match="'parity1' is not known; known are digits, "):
+        make_task("parity1")

@@ -43,6 +43,7 @@ def small_trainer(reservoir, estimator="input", *, task=None, shots=2, bins=6, r
         bins=bins,
         key=jax.random.key(seed),
         hidden=rest.pop("hidden", ()),
+        stand_in=rest.pop("stand_in", False),
     )
     return Trainer(
         network=network,
@@ -51,7 +52,7 @@ def small_trainer(reservoir, estimator="input", *, task=None, shots=2, bins=6, r
         task=task,
         reservoir=reservoir,
         shots=rows_a_pass(kind, shots, (task.inputs,)),
-        bins=bins,
+        bins=rest.pop("reads", bins),
         batch_size=rest.pop("batch_size", 16),
         seed=seed,
         calibration_measurements=16,

@@ -14,7 +14,7 @@ from magnon_lab.runs import RunsFolder
 from procedures import PROCEDURES, load_procedure
 from procedures.base import RingProcedure
 from procedures.context import Context
-from procedures.estimate import SIZES, split_sizes, sweep_s
+from procedures.estimate import SIZES, sample_shape, split_sizes, sweep_s
 
 
 @pytest.fixture
@@ -57,6 +57,15 @@ def test_what_choices_mean_is_said_of_choices_that_there_are():
 def test_sizes_are_those_of_the_tasks(task):
     found = make_task(task)
     assert SIZES[task] == (len(found.x_train), len(found.x_validation), len(found.x_test))
+    assert sample_shape(task) == found.shape
+
+
+@pytest.mark.parametrize("x", [np.zeros((30, 4)), np.zeros((30, 5, 2))])
+def test_shapes_of_own_data_are_those_of_its_samples(x, tmp_path):
+    np.savez(tmp_path / "own.npz", x=x, y=np.arange(30) % 3)
+    assert sample_shape(str(tmp_path / "own.npz")) == x.shape[1:]
+    np.savetxt(tmp_path / "own.csv", np.zeros((30, 4)), header="a,b,c,label", delimiter=",")
+    assert sample_shape(str(tmp_path / "own.csv")) == (3,)
 
 
 def test_sizes_of_own_data_are_about_those_of_its_splits(tmp_path):
@@ -90,6 +99,30 @@ def test_a_training_within_a_budget_takes_no_more_than_it_and_the_test(made):
     assert 5000 - 64 < train.estimate().measurements - 400 * 4 <= 5000
 
 
+@pytest.mark.parametrize(
+    ("network", "task", "each"),
+    [
+        ("dense", "digit_rows", 3),
+        ("two_pass", "spirals", 6),
+        ("transformer", "digit_rows", 24),
+        ("transformer", "parity5", 15),
+    ],
+)
+def test_passes_and_tokens_count(made, network, task, each):
+    values = {"task": task, "network": network, "shots": 3, "batch_size": 5}
+    train = made("train", estimator="exact", steps=7, budget=0, **values)
+    assert train.estimate().measurements == 64 + each * (7 * 5 + split_sizes(task)[2])
+
+
+@pytest.mark.parametrize("name", ["ridge", "frozen"])
+def test_a_readout_takes_as_many_samples_as_its_budget_pays_for(made, name):
+    train = made("train", task="spirals", estimator=name, shots=2, budget=1000)
+    assert train.spending().samples() == (1000 - 64) // 2 - 200
+    assert train.estimate().measurements == 1000 + 400 * 2
+    with pytest.raises(ValueError, match=r"^budget: 400 ring measurements do not pay for training"):
+        made("train", task="spirals", estimator=name, shots=2, budget=400).estimate()
+
+
 def test_a_readout_passes_all_splits_through_once(made):
     train = made("train", task="spirals", estimator="ridge", shots=2)
     assert train.estimate().measurements == 64 + 1200 * 2
@@ -97,7 +130,8 @@ def test_a_readout_passes_all_splits_through_once(made):
 
 def test_without_instruments_no_bench_time_is_used(made):
     assert made("train", reservoir="model").estimate().bench_time_s == 0
-    assert made("train", reservoir="none").estimate().measurements == 0
+    for reservoir in ("none", "mlp"):
+        assert made("train", reservoir=reservoir).estimate().measurements == 0
 
 
 def test_a_budget_that_pays_for_no_step_is_refused_by_name(made):

@@ -35,7 +35,7 @@ READY_S = 30.0
 """A guard that does not stand after this will not; it takes half a second on an idle machine."""
 
 TRIES = 3
-"""How often a guard is replaced in vain before the run ends: it, too, may be killed as it starts."""
+"""So often a guard is replaced in vain before the run ends: it, too, may be killed as it starts."""
 
 STANDS = b"standing\n"
 

@@ -93,7 +93,7 @@ def scenes(window: MainWindow, photographer: Photographer, runs: Path) -> Iterat
     yield "first-start"
     window.welcome(False)
     yield "empty"
-    window.runs.refresh_now()
+    photographer.wait(window.runs.proxy.rowCount)
     window.open_run(trained[0])
     yield "finished"
     window.steering.show_runs(trained)
@@ -110,6 +110,7 @@ def scenes(window: MainWindow, photographer: Photographer, runs: Path) -> Iterat
     yield "bench"
     window.launch.choose("train")
     window.launch.load("train", {"task": "spirals", "estimator": "input", "budget": 20000})
+    photographer.wait(window.launch.start_button.isEnabled)
     window.actions_["start"].trigger()
     photographer.wait(lambda: any(one.steps > 60 for one in window.live.snapshots))
     yield "training"

@@ -17,6 +17,7 @@ from magnon_lab.gui.docks.loss import LossDock
 from magnon_lab.gui.docks.phases import PhasesDock
 from magnon_lab.gui.docks.trace import TraceDock
 from magnon_lab.gui.docks.waterfall import WaterfallDock
+from magnon_lab.gui.model.curve import Axis
 from magnon_lab.gui.model.run_view import RunView, Snapshot
 from magnon_lab.gui.model.watcher import Watcher
 
@@ -100,6 +101,7 @@ class LiveArea(QMainWindow):
         dock.setObjectName(kind.__name__)
         dock.setWidget(picture)
         dock.visibilityChanged.connect(lambda shown: self._show(picture) if shown else None)
+        picture.zoomed.connect(self._zoom)
         self.docks[kind.__name__] = (dock, picture)
         return dock
 
@@ -150,6 +152,10 @@ class LiveArea(QMainWindow):
             if dock.isVisible():
                 self._show(picture)
         self.changed.emit(self._views[0].snapshot if self._views else None)
+
+    def _zoom(self, axis: Axis, low: float, high: float) -> None:
+        for view in self._views:
+            view.zoom(axis, low, high)
 
     def _show(self, picture: Dock) -> None:
         picture.show_runs(self.snapshots)

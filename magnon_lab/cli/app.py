@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from magnon_lab import __version__
-from magnon_lab.cli import bench, gui, procedures, queue, run, runs, steer, watch
+from magnon_lab.cli import bench, campaign, gui, procedures, queue, run, runs, steer, watch
 
 app = typer.Typer(
     name="magnon-lab",
@@ -23,6 +23,7 @@ app.command("abort")(steer.abort)
 app.command("set")(steer.set_quantity)
 app.command("resume")(steer.resume)
 app.command("watch")(watch.watch)
+app.command("campaign")(campaign.campaign)
 app.add_typer(runs.app, name="runs")
 app.add_typer(queue.app, name="queue")
 app.add_typer(bench.app, name="bench")

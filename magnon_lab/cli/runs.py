@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
+from magnon_lab.cli.compare import compare
 from magnon_lab.cli.options import (
     DEFAULT_RUNS,
     JsonOption,
@@ -21,6 +22,7 @@ from magnon_lab.cli.options import (
 )
 
 app = typer.Typer(help="What was run, and what came out of it.", no_args_is_help=True)
+app.command("compare")(compare)
 
 
 #: Entries of the journal that `show --json` gives: ramps of a long run can make a million.

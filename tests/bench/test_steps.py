@@ -200,8 +200,13 @@ def test_ctrl_c_is_not_lost() -> None:
             os.kill(os.getpid(), signal.SIGINT)
             reached.append("the last step")
 
-    with pytest.raises(KeyboardInterrupt):
-        make_safe()
+    # Python leaves Ctrl-C ignored where whoever started the tests ignores it.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            make_safe()
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert reached == ["the last step"]
 
 

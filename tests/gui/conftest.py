@@ -28,3 +28,7 @@ def _closed_windows_are_gone() -> Iterator[None]:
     yield
     if QApplication.instance() is not None:
         QApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
+        application = QApplication.instance()
+        assert isinstance(application, QApplication)
+        if application.styleSheet():
+            application.setStyleSheet("")  # a theme is the window's, not the next test's

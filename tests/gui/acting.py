@@ -114,6 +114,12 @@ class Person:
         snapshots = self.window.live.snapshots
         return snapshots[0].status if snapshots else ""
 
+    def abort(self) -> None:
+        """Abort the run that is shown, once the window offers it."""
+        action = self.window.actions_["abort"]
+        self.until(action.isEnabled)
+        action.trigger()
+
     def start(self, values: dict[str, str]) -> int:
         """Start a training by its key, wait until it works, and return its process."""
         before = len(RunsFolder(self.runs).list())

@@ -47,7 +47,7 @@ def test_the_first_start_trains_with_one_button(person: Person) -> None:
     person.until(lambda: window.live.snapshots[0].steps > 3)
     assert not window.first.isVisible()
     assert window.live.snapshots[0].simulated
-    person.press("Ctrl+Shift+A")
+    person.abort()
     person.until(lambda: person.shown() == "aborted")
     assert person.status() == "aborted"
 
@@ -138,7 +138,7 @@ def test_closed_and_opened_again_while_the_run_goes_on(person: Person) -> None:
     window.runs.table.selectRow(0)
     window.runs.acts["open"].trigger()
     person.until(lambda: person.shown() == "running" and window.live.snapshots[0].steps > steps)
-    person.press("Ctrl+Shift+A")
+    person.abort()
     person.until(lambda: person.shown() == "aborted")
 
 
@@ -168,7 +168,7 @@ def test_a_killed_run_is_shown_as_interrupted_and_resumes(person: Person) -> Non
     steps = person.row().steps
     person.press("Ctrl+R")
     person.until(lambda: person.shown() == "running" and person.row().steps > steps)
-    person.press("Ctrl+Shift+A")
+    person.abort()
     person.until(lambda: person.shown() == "aborted")
 
 
@@ -184,7 +184,7 @@ def test_a_killed_window_leaves_the_run(person: Person, tmp_path: Path) -> None:
     steps = person.row().steps
     person.until(lambda: person.row().steps > steps + 5)
     assert alive(pid)
-    person.press("Ctrl+Shift+A")
+    person.abort()
     person.until(lambda: person.shown() == "aborted")
 
 

@@ -63,6 +63,15 @@ ESTIMATORS: dict[str, Choice] = {
     ),
 }
 
+ROUNDS: dict[str, Choice] = {
+    "twin_first": Choice(
+        "a few hundred measurements tell a twin of the ring, the network is trained on it, then "
+        "measured where it goes, and both are refitted; the fewest measurements by far",
+        {"design": 0.4, "rounds": 3, "each": 0.1, "again": 0.4, "enough": 0.5},
+    ),
+}
+"""What learns in rounds: measure, then train on all that was measured so far."""
+
 OPTIMISERS: dict[str, Choice] = {
     "adam": Choice("Adam", {"b1": 0.9, "b2": 0.999}),
     "adamw": Choice(

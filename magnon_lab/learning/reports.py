@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +14,8 @@ class StepReport(NamedTuple):
     loss and accuracy are of the batch, measured on what `loss_kind` says. gradient_snr: power of
     the estimated gradient's mean over that of its error, in the parameters behind the
     perturbation. clip_penalty: mean square by which the pre-layer left -1..1. cosine: between the
-    pre-layer's estimated and exact gradient, NaN unless known. measurements: all so far.
+    pre-layer's estimated and exact gradient, NaN unless known. measurements: all so far. inner:
+    what went on inside the step without a measurement, on a twin; empty where nothing did.
     """
 
     step: int
@@ -27,6 +28,7 @@ class StepReport(NamedTuple):
     clip_penalty: float
     cosine: float
     measurements: dict[str, int]
+    inner: dict[str, Any] = {}  # noqa: RUF012  # a NamedTuple's default; nobody writes to it
 
     @property
     def ring_measurements(self) -> int:

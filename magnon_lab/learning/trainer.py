@@ -248,6 +248,10 @@ class Trainer:
             raise ValueError(f"split {split}: {len(traces)} traces, a ring pass has {each}")
         return tuple(jnp.asarray(part) for part in np.split(traces, len(traces) // each))
 
+    def done(self, state: TrainerState) -> bool:
+        """Return whether there is nothing more to ask; a plain training ends when it is ended."""
+        return False
+
     def compile(self) -> None:
         """Compile what a run will call, before any output of an instrument goes on."""
         state, report = self.init(), None

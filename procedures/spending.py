@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from magnon_lab.learning.names import ESTIMATORS, READOUTS
+from magnon_lab.learning.names import ESTIMATORS, READOUTS, ROUNDS
+from magnon_lab.learning.schedule import Schedule
 from procedures.estimate import measurements_a_sample, split_sizes
 
 FROZEN_STEPS = 2000
@@ -54,6 +55,9 @@ class Spending:
         """
         if self.estimator == "frozen":
             return self.steps or FROZEN_STEPS
+        if self.estimator in ROUNDS:
+            # More only if the twin is given up.
+            return len(Schedule(self.budget).counts(self.a_sample))
         if not self.budget or self.unmeasured or self.estimator in READOUTS:
             return self.steps or 1
         looks = 1 / self.validate_every if self.validate_every else 0
@@ -87,6 +91,8 @@ class Spending:
         _, validation, test = split_sizes(self.task)
         if self.unmeasured:
             return 0
+        if self.estimator in ROUNDS:
+            return sum(Schedule(self.budget).counts(self.a_sample)) + test * self.a_sample
         total = self.calibration + test * self.a_sample
         if self.estimator in READOUTS:
             return total + (self.samples() + validation) * self.a_sample

@@ -18,6 +18,7 @@ from magnon_lab.learning.names import (
     NETWORKS,
     OPTIMISERS,
     READOUTS,
+    ROUNDS,
     TASKS,
 )
 from magnon_lab.runs import EvaluationRow, RunError, RunFile, StepRow
@@ -74,9 +75,9 @@ class Train(NetworkProcedure):
     )
     estimator = ListParameter(
         "Estimator",
-        choices=[*ESTIMATORS, *READOUTS],
-        default="pgt",
-        description="How the gradient is estimated, or what is trained without one.",
+        choices=[*ROUNDS, *ESTIMATORS, *READOUTS],
+        default="twin_first",
+        description="How the gradient is estimated, or what learns without one.",
     )
     directions = IntegerParameter(
         "Directions", default=0, minimum=0, description="N a step; 0: the estimator's own."
@@ -134,9 +135,22 @@ class Train(NetworkProcedure):
     )
     budget = IntegerParameter(
         "Measurement budget",
-        default=10_000,
+        default=2_000,
         minimum=0,
         description="Ring measurements for learning, with validation; 0: what the steps need.",
+    )
+    twin_steps = IntegerParameter(
+        "Steps on the twin",
+        default=1500,
+        minimum=10,
+        description="Steps of learning on the first twin, by twin_first; they measure nothing.",
+    )
+    time_limit = FloatParameter(
+        "Time limit",
+        default=0.0,
+        minimum=0.0,
+        units="min",
+        description="By the bench's clock, in silico by the computer's; 0: none.",
     )
     calibration = IntegerParameter(
         "Calibration", default=64, minimum=2, description="Measurements that scale the features."
@@ -155,15 +169,17 @@ class Train(NetworkProcedure):
         ),
         "Estimator": ("estimator", "directions", "sides", "distribution", "perturbation"),
         "Training": (
-            "budget", "steps", "batch_size", "optimiser", "learning_rate", "decay", "calibration",
-            "validate_every",
+            "budget", "steps", "time_limit", "batch_size", "optimiser", "learning_rate", "decay",
+            "twin_steps", "calibration", "validate_every",
         ),
         **NetworkProcedure.groups,
         "Recording": ("keep", "seed"),
     }  # fmt: skip
     meanings: ClassVar[Mapping[str, Mapping[str, str]]] = {
         "reservoir": RESERVOIRS,
-        "estimator": {name: choice.summary for name, choice in (ESTIMATORS | READOUTS).items()},
+        "estimator": {
+            name: choice.summary for name, choice in (ROUNDS | ESTIMATORS | READOUTS).items()
+        },
         "optimiser": {name: choice.summary for name, choice in OPTIMISERS.items()},
         "network": {name: choice.summary for name, choice in NETWORKS.items()},
         "task": {name: choice.summary for name, choice in TASKS.items()},
@@ -174,6 +190,7 @@ class Train(NetworkProcedure):
     _planned: int = 0
     _from: TrainerState | None = None  # where to go on, none: from the beginning
     _fingerprint: str = ""
+    _started_s: float = 0.0
 
     @property
     def uses_bench(self) -> bool:
@@ -207,6 +224,13 @@ class Train(NetworkProcedure):
             )
         if not self.steps and not self.budget:
             raise ValueError("steps and budget are both 0: one of them must end the training")
+        if self.estimator in ROUNDS:
+            if not self.budget:
+                raise ValueError(f"budget: 0 leaves {self.estimator!r} nothing to measure with")
+            if self.validate_every:
+                raise ValueError(
+                    f"validate_every: {self.estimator!r} validates on its twin; it must be 0"
+                )
 
     def validate(self) -> None:
         """Refuse data, parameters and knob ranges that cannot work, before anything is sent."""
@@ -299,7 +323,8 @@ class Train(NetworkProcedure):
 
     def _train(self, state: TrainerState) -> TrainerState:
         trainer, pulse = self.trainer, self.context.pulse
-        while int(state.step) < self._planned and self.next_step():
+        self._started_s = time.monotonic()
+        while self._goes_on(state) and self.next_step():
             self._seconds = {"ask": 0.0, "tell": 0.0}
             report = None
             while report is None:
@@ -320,6 +345,16 @@ class Train(NetworkProcedure):
             self._record(state, report, evaluations)
         return state
 
+    def _goes_on(self, state: TrainerState) -> bool:
+        """Return whether steps, budget and time leave another step to be made."""
+        used_s = self.bench_time_s() if self.uses_bench else time.monotonic() - self._started_s
+        if self.time_limit and used_s >= 60.0 * self.time_limit:
+            return False
+        if self.estimator in ROUNDS:
+            steps_left = not self.steps or int(state.step) < self.steps
+            return steps_left and not self.trainer.done(state)
+        return int(state.step) < self._planned
+
     def _record(
         self, state: TrainerState, report: StepReport, evaluations: list[EvaluationRow]
     ) -> None:
@@ -335,9 +370,15 @@ class Train(NetworkProcedure):
         )
         self.context.pulse.beat("write")
         self.run_file.record_step(row, evaluations, self.take_blocks(), state_to_bytes(state))
+        if report.inner:
+            given_up = report.inner.get("given_up")
+            told = (
+                "the twin was given up: it tells too little" if given_up else "trained on the twin"
+            )
+            self.run_file.event("twin", "outcome", f"step {row.step}: {told}", report.inner)
         record = {column: getattr(row, name) for column, name in _COLUMNS.items()}
         self.emit("results", record)
-        self.emit("progress", 100.0 * row.step / self._planned)
+        self.emit("progress", min(100.0, 100.0 * row.step / self._planned))
 
     def _readout(self, state: TrainerState) -> tuple[TrainerState, Evaluation]:
         from magnon_lab.learning.baselines import frozen, ridge

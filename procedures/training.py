@@ -13,13 +13,22 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from magnon_lab.bench import BenchFile
-from magnon_lab.learning.names import READOUTS, SPLITS, rows_a_pass
+from magnon_lab.learning.names import (
+    READOUTS,
+    ROUNDS,
+    SPLITS,
+    rows_a_pass,
+)
 
 if TYPE_CHECKING:
     from magnon_lab.learning.reservoir import Reservoir
     from magnon_lab.learning.tasks import Task
     from magnon_lab.learning.trainer import Trainer
     from procedures.reservoirs import Measure
+
+
+FALLBACK = "trace"
+"""What measures gradients where a twin is given up."""
 
 
 def chosen_knobs(bench_file: BenchFile, text: str) -> tuple[str, ...]:
@@ -93,12 +102,18 @@ def make_trainer(values: Mapping[str, Any], task: Task, reservoir: Reservoir, bi
     from magnon_lab.learning.names import ESTIMATORS
     from magnon_lab.learning.network import make_network
     from magnon_lab.learning.optimisers import make_optimiser
+    from magnon_lab.learning.schedule import Schedule
     from magnon_lab.learning.trainer import Trainer
+    from magnon_lab.learning.twin_first import TwinFirst
+    from magnon_lab.learning.twin_training import Regularisation
 
     taken_out = isinstance(reservoir, IdentityReservoir)
     stand_in = values["reservoir"] == "mlp"
     seed, shots, kind = int(values["seed"]), int(values["shots"]), str(values["network"])
     name = str(values["estimator"])
+    in_rounds = name in ROUNDS
+    if in_rounds:
+        name = FALLBACK
     if name in READOUTS:
         name = "input"  # never asked: a readout uses the trainer's forward pass alone
     own = ESTIMATORS[name].defaults
@@ -123,23 +138,30 @@ def make_trainer(values: Mapping[str, Any], task: Task, reservoir: Reservoir, bi
         post_hidden=widths("post_hidden", values["post_hidden"]),
         stand_in=stand_in,
     )
-    return Trainer(
-        network=network,
-        estimator=make_estimator(name, **settings),
-        optimiser=make_optimiser(
+    rows = rows_a_pass(kind, shots, task.shape)
+    if in_rounds:
+        settings = {"count": len(reservoir.knobs)} | settings
+    common: dict[str, Any] = {
+        "network": network,
+        "estimator": make_estimator(name, **settings),
+        "optimiser": make_optimiser(
             str(values["optimiser"]),
             float(values["learning_rate"]),
-            decay_steps=int(values["decay_steps"]),
+            decay_steps=0 if in_rounds else int(values["decay_steps"]),
         ),
-        task=task,
-        reservoir=reservoir,
-        shots=rows_a_pass(kind, shots, task.shape),
-        bins=0 if taken_out else bins,
-        batch_size=int(values["batch_size"]),
-        seed=seed,
-        penalty=float(values["penalty"]),
-        calibration_measurements=int(values["calibration"]),
-    )
+        "task": task,
+        "reservoir": reservoir,
+        "shots": rows,
+        "bins": 0 if taken_out else bins,
+        "batch_size": int(values["batch_size"]),
+        "seed": seed,
+        "penalty": float(values["penalty"]),
+        "calibration_measurements": int(values["calibration"]),
+    }
+    if not in_rounds:
+        return Trainer(**common)
+    budget, steps = int(values["budget"]), int(values["twin_steps"])
+    return TwinFirst(schedule=Schedule(budget, steps=steps), added=Regularisation(), **common)
 
 
 def widths(name: str, text: str) -> tuple[int, ...]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -12,10 +11,10 @@ import numpy as np
 
 from magnon_lab.learning.estimator import losses
 from magnon_lab.learning.features import FeatureScale
-from magnon_lab.learning.names import ROUNDS
 from magnon_lab.learning.optimisers import learning_rate_of
 from magnon_lab.learning.reports import StepReport
 from magnon_lab.learning.reservoir import Measured, Request
+from magnon_lab.learning.schedule import Schedule
 from magnon_lab.learning.state import TrainerState
 from magnon_lab.learning.trainer import Trainer
 from magnon_lab.learning.twin import Twin, TwinState, box, most_unsure
@@ -36,46 +35,6 @@ TUNING = 40
 
 GRADIENT_STEPS = 10
 """Steps with measured gradients that what is left of a budget must pay for, if a twin fails."""
-
-_OWN = ROUNDS["twin_first"].defaults
-
-
-@dataclass(frozen=True)
-class Schedule:
-    """How a budget of ring measurements is spent.
-
-    `design`: the part that covers the box of knobs before anything is trained; then `rounds` at the
-    network's own operating points, a part `each`; the rest is measured last of all, for twin and
-    post-layer to follow what has drifted meanwhile. The optimiser makes `steps` on the first twin,
-    a part `again` of them after each later round. A twin of a skill below `enough` is given up.
-    """
-
-    budget: int
-    design: float = float(_OWN["design"])
-    rounds: int = int(_OWN["rounds"])
-    each: float = float(_OWN["each"])
-    steps: int = 1500
-    again: float = float(_OWN["again"])
-    enough: float = float(_OWN["enough"])
-
-    @property
-    def steps_again(self) -> int:
-        """Steps of the optimiser after a later round."""
-        return round(self.again * self.steps)
-
-    def counts(self, least: int) -> tuple[int, ...]:
-        """Return the measurements of design, rounds and last part.
-
-        Raises `ValueError` where one of them would be below `least`.
-        """
-        design, each = round(self.design * self.budget), round(self.each * self.budget)
-        parts = (design, *[each] * self.rounds, self.budget - design - self.rounds * each)
-        if min(parts) < least:
-            raise ValueError(
-                f"budget: {self.budget} ring measurements leave {min(parts)} for a round of "
-                f"twin_first, which needs {least}"
-            )
-        return parts
 
 
 class TwinFirstState(NamedTuple):
@@ -143,7 +102,7 @@ class TwinFirst(Trainer):
             )
         self.schedule = schedule
         self._whole = problem.shots * self._passes
-        self.counts = schedule.counts(max(2 * self._whole, 2 * (problem.knobs + 1)))
+        self.counts = schedule.counts(self._whole)
         shares = [self._shares(count) for count in self.counts[1:]]
         self._most_whole = max(whole for whole, _ in shares)
         self._most_unsure = max(unsure for _, unsure in shares)

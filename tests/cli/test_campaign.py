@@ -84,7 +84,7 @@ def test_what_is_wrong_in_a_file_is_named(written, content, message):
 
 
 def test_what_is_wrong_with_one_run_is_told_before_the_first_begins(written, command, tmp_path):
-    cases = {"good": {"reservoir": "none"}, "bad": {"reservoir": "mlp", "estimator": "pgt"}}
+    cases = {"good": {"estimator": "input"}, "bad": {"reservoir": "mlp", "estimator": "pgt"}}
     told = command("campaign", written({"parameters": QUICK, "cases": cases}), code=2)
     assert "campaign small: bad: estimator: 'pgt' does not train a digital network" in str(told)
     assert RunsFolder(tmp_path / "runs").list() == []

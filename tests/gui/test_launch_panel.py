@@ -94,7 +94,7 @@ def test_a_link_leads_to_what_is_wrong(panel, qtbot, fill):
 
 
 def test_what_it_takes_is_said_before_it_starts(panel, qtbot, fill):
-    assert estimated(panel, qtbot).startswith("About 11,400 ring measurements, about ")
+    assert estimated(panel, qtbot).startswith("About 3,590 ring measurements, about ")
     fill("budget", "1000")
     assert panel.estimate.text() == "…"
     assert "About 1," in estimated(panel, qtbot) or "About 2," in estimated(panel, qtbot)

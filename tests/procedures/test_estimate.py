@@ -86,16 +86,32 @@ def test_a_task_that_there_is_not_is_named(task):
 
 
 def test_a_training_takes_calibration_steps_validation_and_the_test(made):
-    train = made(
-        "train", task="spirals", shots=3, batch_size=5, steps=40, budget=0, validate_every=10
-    )
+    values = {"task": "spirals", "shots": 3, "batch_size": 5, "steps": 40, "budget": 0}
+    train = made("train", estimator="pgt", validate_every=10, **values)
     # Two sides of one direction a step; 200 samples to validate on, 400 to test on.
     expected = 64 + 40 * 2 * 5 * 3 + 4 * 200 * 3 + 400 * 3
     assert train.estimate().measurements == expected
 
 
+def test_a_training_in_rounds_takes_its_budget_and_the_test(made):
+    train = made("train", task="digits", estimator="twin_first", shots=4, budget=500)
+    assert train.estimate().measurements == 500 + 397 * 4
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"budget": 0, "steps": 5}, "budget: 0 leaves 'twin_first' nothing to measure with"),
+        ({"validate_every": 2}, "validate_every: 'twin_first' validates on its twin"),
+    ],
+)
+def test_what_a_training_in_rounds_cannot_do_is_named(made, values, said):
+    with pytest.raises(ValueError, match=said):
+        made("train", estimator="twin_first", **values).check()
+
+
 def test_a_training_within_a_budget_takes_no_more_than_it_and_the_test(made):
-    train = made("train", task="spirals", shots=4, batch_size=8, budget=5000)
+    train = made("train", task="spirals", estimator="pgt", shots=4, batch_size=8, budget=5000)
     assert 5000 - 64 < train.estimate().measurements - 400 * 4 <= 5000
 
 

@@ -80,7 +80,7 @@ def show_comparison(
 
         comparison_png(groups, picture)
     if page is not None:
-        _into(page, campaign or "", markdown(head, rows))
+        into_page(page, campaign or "", markdown(head, rows))
     if left_out:
         err.print(f"{left_out} runs that did not end with a test are left out", markup=False)
     if as_json:
@@ -131,7 +131,7 @@ def _members(runs: Path, campaign: str | None, which: Sequence[str]) -> tuple[li
     return found, left_out
 
 
-def _into(page: Path, name: str, table: str) -> None:
+def into_page(page: Path, name: str, table: str) -> None:
     """Put a table into a page, in place of the one that stands at its mark."""
     from magnon_lab.cli.errors import BadInputError
 

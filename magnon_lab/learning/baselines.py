@@ -1,4 +1,4 @@
-"""What a trained ring has to beat: a readout on a frozen random pre-layer, and no ring at all."""
+"""What a trained ring has to beat: readouts on a random pre-layer that stays as it is."""
 
 from __future__ import annotations
 
@@ -14,13 +14,9 @@ from numpy.typing import NDArray
 from sklearn.linear_model import RidgeClassifier
 
 from magnon_lab.learning.estimator import losses
-from magnon_lab.learning.estimators import make_estimator
-from magnon_lab.learning.identity import IdentityReservoir
-from magnon_lab.learning.loop import evaluate, pass_through, train
-from magnon_lab.learning.network import make_network
-from magnon_lab.learning.optimisers import make_optimiser
+from magnon_lab.learning.loop import pass_through
 from magnon_lab.learning.reports import Evaluation
-from magnon_lab.learning.reservoir import Knob, Measured, Request
+from magnon_lab.learning.reservoir import Measured, Request
 from magnon_lab.learning.state import TrainerState
 from magnon_lab.learning.tasks import Task
 from magnon_lab.learning.trainer import Trainer
@@ -151,47 +147,3 @@ def _judged(task: Task, answered: NDArray[np.int64], loss: float) -> Evaluation:
     return Evaluation(
         "test", loss, float(np.mean(answered == task.y_test)), confusion, len(answered)
     )
-
-
-def no_ring(
-    task: Task,
-    knobs: tuple[Knob, ...],
-    *,
-    shots: int,
-    steps: int,
-    kind: str = "dense",
-    hidden: tuple[int, ...] = (),
-    post_hidden: tuple[int, ...] = (),
-    learning_rate: float = 0.01,
-    batch_size: int = 32,
-    seed: int = 0,
-) -> Evaluation:
-    """Return the test evaluation of the same network with the ring taken out; measures nothing.
-
-    The ring's inputs, clipped to -1..1, go straight to the post-layer; trained by backpropagation.
-    """
-    reservoir = IdentityReservoir(knobs)
-    network = make_network(
-        kind,
-        inputs=task.inputs,
-        classes=len(task.classes),
-        shots=shots,
-        knobs=len(knobs),
-        bins=len(knobs),
-        key=jax.random.key(seed),
-        hidden=hidden,
-        post_hidden=post_hidden,
-    )
-    trainer = Trainer(
-        network=network,
-        estimator=make_estimator("exact"),
-        optimiser=make_optimiser("adam", learning_rate, decay_steps=steps),
-        task=task,
-        reservoir=reservoir,
-        shots=shots,
-        bins=0,
-        batch_size=batch_size,
-        seed=seed,
-    )
-    state = train(trainer, reservoir, steps=steps)
-    return evaluate(trainer, reservoir, state, "test")[1]

@@ -14,6 +14,7 @@ from magnon_lab.learning.names import (
     Setting,
     check_settings,
 )
+from magnon_lab.learning.twin_gradients import TwinGradient, TwinSetRight
 from magnon_lab.learning.weights import WeightPerturbation
 
 
@@ -24,13 +25,18 @@ def make_estimator(name: str, **settings: Setting) -> Estimator:
     ("rademacher", "gaussian", "orthogonal"), count N of directions a step, sides (1 or 2), size,
     size_decay (exponent by which the size falls with the step), and, where all parameters move,
     post_count (directions of the post-layer's own in each measured pass, 0: it moves together with
-    the pre-layer). Raises `ValueError` that names
-    setting, value and what is allowed.
+    the pre-layer). Of a twin: capacity (measurements of the past that it keeps). Raises
+    `ValueError` that names setting, value and what is allowed.
     """
     choice = check_settings("estimator", name, ESTIMATORS, settings)
-    if not choice.defaults:
-        return ExactGradient()
     values = {**choice.defaults, **settings}
+    capacity = int(values.get("capacity", 1))
+    if capacity < 1:
+        raise ValueError(f"capacity: {capacity} rows are too few for a twin to remember")
+    if name == "twin":
+        return TwinGradient(capacity)
+    if name == "exact":
+        return ExactGradient()
     for key, allowed in (("what", TARGETS), ("read", READINGS), ("directions", DIRECTIONS)):
         if values[key] not in allowed:
             raise ValueError(f"{key}: {values[key]!r} is not one of {', '.join(allowed)}")
@@ -45,6 +51,10 @@ def make_estimator(name: str, **settings: Setting) -> Estimator:
     if not 0.0 <= decay <= 1.0:
         raise ValueError(f"size_decay: {decay} is outside 0 to 1")
     directions = str(values["directions"])
+    if name == "twin_pgt":
+        if values["what"] != "inputs" or values["read"] != "trace":
+            raise ValueError("twin_pgt moves what: 'inputs' and reads read: 'trace', nothing else")
+        return TwinSetRight(directions, count, sides, size, decay, capacity)
     if values["what"] == "inputs":
         kind = TracePerturbation if values["read"] == "trace" else InputPerturbation
         return kind(directions, count, sides, size, decay)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -170,12 +171,34 @@ class TracePerturbation(_Moving):
         answers = (*view.state, answer)
         if len(answers) < view.network.passes:
             return answers, None
+        return (), self.combined(problem, view, answers)
+
+    def combined(
+        self,
+        problem: Problem,
+        view: View,
+        answers: tuple[Answer, ...],
+        beside: Callable[[jax.Array], jax.Array] | None = None,
+    ) -> Gradient:
+        """Return the gradient from the answers of all passes.
+
+        `beside` takes inputs (n, knobs) to features (n, bins), a model of the ring: its own slopes
+        are used, and what was measured only tells how far they are wrong.
+        """
         batch, shots = len(view.x), problem.shots
 
         def backward(index: int, downhill: jax.Array) -> jax.Array:
             one = answers[index]
             inputs = one.inputs.reshape(batch, shots, -1, problem.knobs)
             features = one.features.reshape(batch, shots, -1, problem.bins)
+            if beside is not None:
+                features = features - beside(one.inputs).reshape(features.shape)
+                found = measured(inputs, features, downhill)
+                base = jnp.mean(inputs, axis=2) if self.sides == 2 else inputs[:, :, 0]
+                return found + slopes_of(beside, base, downhill)
+            return measured(inputs, features, downhill)
+
+        def measured(inputs: jax.Array, features: jax.Array, downhill: jax.Array) -> jax.Array:
             moves = _differences(inputs, self.sides, axis=2)
             changes = jnp.einsum(
                 "bsdf,bsf->bsd", _differences(features, self.sides, axis=2), downhill
@@ -190,7 +213,21 @@ class TracePerturbation(_Moving):
         bases = tuple(self._base(problem, view, one) for one in answers)
         by_pass = chain(problem, view, bases, backward)
         told = differentiate(problem, view, tuple(one[None] for one in bases), by_pass)
-        return (), self._gradient(view, told)
+        return self._gradient(view, told)
+
+
+def slopes_of(
+    model: Callable[[jax.Array], jax.Array], inputs: jax.Array, downhill: jax.Array
+) -> jax.Array:
+    """Return the slopes (batch, shots, knobs) that a model of the ring gives at inputs.
+
+    inputs (batch, shots, knobs); downhill (batch, shots, bins), the slope of each sample's loss
+    with respect to its features.
+    """
+    _, pull = jax.vjp(model, inputs.reshape(-1, inputs.shape[-1]))
+    (found,) = pull(downhill.reshape(-1, downhill.shape[-1]))
+    by_input: jax.Array = found.reshape(inputs.shape)
+    return by_input
 
 
 def _differences(copies: jax.Array, sides: int, axis: int) -> jax.Array:
@@ -231,27 +268,40 @@ class ExactGradient:
             return answers, None
         if view.model is None:
             raise ValueError("the estimator 'exact' needs a differentiable reservoir, in silico")
-        model, batch, shots = view.model, len(view.x), problem.shots
-
-        def backward(index: int, downhill: jax.Array) -> jax.Array:
-            one = answers[index]
-            _, pull = jax.vjp(lambda inputs: model(inputs, one.numbers), one.inputs)
-            (by_input,) = pull(downhill.reshape(-1, problem.bins))
-            found: jax.Array = by_input
-            return found.reshape(batch, shots, problem.knobs)
-
-        features = tuple(one.features.reshape(batch, shots, -1) for one in answers)
-        by_pass = chain(problem, view, features, backward)
-        told = differentiate(problem, view, tuple(one[None] for one in features), by_pass)
-        gradient = Gradient(
-            told.network,
-            jnp.mean(told.each),
-            accuracy(told.logits, view.y),
-            told.snr,
-            told.overshoot,
-            jnp.asarray(jnp.nan),
+        model = view.model
+        return (), through_model(
+            problem, view, answers, lambda inputs, one: model(inputs, one.numbers)
         )
-        return (), gradient
+
+
+def through_model(
+    problem: Problem,
+    view: View,
+    answers: tuple[Answer, ...],
+    model: Callable[[jax.Array, Answer], jax.Array],
+) -> Gradient:
+    """Return the gradient with features as measured and slopes of a model, at the realised inputs.
+
+    `model` takes inputs (n, knobs), and the answer that they belong to, to features (n, bins).
+    """
+    batch, shots = len(view.x), problem.shots
+
+    def backward(index: int, downhill: jax.Array) -> jax.Array:
+        one = answers[index]
+        inputs = one.inputs.reshape(batch, shots, problem.knobs)
+        return slopes_of(lambda rows: model(rows, one), inputs, downhill)
+
+    features = tuple(one.features.reshape(batch, shots, -1) for one in answers)
+    by_pass = chain(problem, view, features, backward)
+    told = differentiate(problem, view, tuple(one[None] for one in features), by_pass)
+    return Gradient(
+        told.network,
+        jnp.mean(told.each),
+        accuracy(told.logits, view.y),
+        told.snr,
+        told.overshoot,
+        jnp.asarray(jnp.nan),
+    )
 
 
 def unperturbed(problem: Problem, view: View, answers: tuple[Answer, ...]) -> jax.Array:

@@ -58,6 +58,16 @@ ESTIMATORS: dict[str, Choice] = {
         "the whole slope of three knobs",
         {**_PERTURBED, "read": "trace", "directions": "orthogonal"},
     ),
+    "twin": Choice(
+        "forward through the ring, backward through a twin fitted to all measurements so far; "
+        "wrong where the twin is",
+        {"capacity": 2048},
+    ),
+    "twin_pgt": Choice(
+        "the twin's gradient plus the measured estimate of what it is wrong by; unbiased for any "
+        "twin",
+        {**_PERTURBED, "read": "trace", "capacity": 2048},
+    ),
     "exact": Choice(
         "backpropagation through a differentiable ring model, in silico only: the upper bound", {}
     ),

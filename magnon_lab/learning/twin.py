@@ -143,7 +143,9 @@ class Twin:
             told=state.told + jnp.sum(real),
         )
 
-    def tuned(self, state: TwinState, key: jax.Array, steps: int, rows: int = 256) -> TwinState:
+    def tuned(
+        self, state: TwinState, key: jax.Array, steps: int | jax.Array, rows: int = 256
+    ) -> TwinState:
         """Return the twin with length scales, noise and amplitude of higher evidence.
 
         Adam for `steps` steps on the evidence of at most `rows` rows drawn at random.

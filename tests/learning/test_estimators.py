@@ -57,6 +57,8 @@ CASES = {
     "input": (make_estimator("input"), 2),
     "input, one-sided": (make_estimator("input", sides=1, count=2), 3),
     "trace": (make_estimator("trace", count=3), 6),
+    "twin": (make_estimator("twin", capacity=64), 1),
+    "twin_pgt": (make_estimator("twin_pgt", capacity=64), 2),
     "exact": (make_estimator("exact"), 1),
     "two requests a step": (TwoRequests(), 3),
 }
@@ -121,6 +123,8 @@ def test_it_moves_the_parameters_and_keeps_them_finite(case):
     ("name", "settings", "steps"),
     [
         ("input", {}, 80),
+        ("twin", {"capacity": 96}, 30),
+        ("twin_pgt", {"capacity": 96}, 30),
         ("pgt", {"post_count": 64}, 120),
         ("pgt", {"count": 8}, 120),
     ],
@@ -143,7 +147,9 @@ def test_the_size_shrinks_by_spalls_sequence_or_not_at_all(case):
     [
         ("newton", {}, "estimator 'newton' is not known; known are pgt, spsa"),
         ("pgt", {"width": 1}, "takes no setting 'width'; it takes what, read"),
+        ("twin", {"capacity": 0}, "capacity: 0 rows are too few"),
         ("exact", {"count": 2}, "takes no setting 'count'; it takes none"),
+        ("twin_pgt", {"read": "loss"}, "twin_pgt moves what: 'inputs' and reads read: 'trace'"),
         ("input", {"count": 0}, "count: 0 directions"),
         ("input", {"count": 1.5}, "count: 1.5 directions"),
         ("input", {"sides": 3}, "sides: 3 is not 1 or 2"),

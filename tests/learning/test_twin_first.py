@@ -175,7 +175,7 @@ def test_it_trains_through_two_ring_passes():
 
 
 def test_a_budget_that_leaves_too_little_for_a_round_is_refused():
-    with pytest.raises(ValueError, match="budget: 30 ring measurements do not pay .* leave 3"):
+    with pytest.raises(ValueError, match=r"budget: 30 ring measurements do not pay .* leave 3"):
         trainer(budget=30)
 
 

@@ -104,12 +104,8 @@ class Evaluate(NetworkProcedure):
         self.through = make_reservoir(
             self._kind(), bench_file, names, held, seed, self.measure_on_bench
         )
-        self.trainer = make_trainer(
-            {**self._values, "decay_steps": self._values["decay"] == "cosine"},
-            task,
-            self.through,
-            bench_file.readout.bins,
-        )
+        bins = bench_file.readout.bins
+        self.trainer = make_trainer(self._values, task, self.through, bins)
         try:
             self._state = state_from_bytes(self.trainer, self._checkpoint)
         except ValueError as error:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
-from magnon_lab.learning.names import ESTIMATORS, READOUTS, ROUNDS
+from magnon_lab.learning.names import ESTIMATORS, POPULATIONS, READOUTS, ROUNDS
 from magnon_lab.learning.schedule import Schedule
 from procedures.estimate import measurements_a_sample, split_sizes
+from procedures.reservoirs import UNMEASURED
 
 FROZEN_STEPS = 2000
 """Steps of a post-layer on a frozen pre-layer, where none are asked for; they measure nothing."""
@@ -34,6 +38,13 @@ class Spending:
     validate_every: int
     unmeasured: bool
 
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> Spending:
+        """Return what the parameters of a training, by name, spend."""
+        names = [one.name for one in dataclasses.fields(cls) if one.name != "unmeasured"]
+        known = {name: values[name] for name in names}
+        return cls(**known, unmeasured=values["reservoir"] in UNMEASURED)
+
     @property
     def a_sample(self) -> int:
         """Ring measurements of one sample on its way through the network."""
@@ -42,6 +53,9 @@ class Spending:
     @property
     def a_step(self) -> int:
         """Ring measurements of one step."""
+        if self.estimator in POPULATIONS:
+            own = POPULATIONS[self.estimator].defaults
+            return (self.directions or int(own["count"])) * self.batch_size * self.a_sample
         own = ESTIMATORS[self.estimator].defaults if self.estimator in ESTIMATORS else {}
         count = self.directions or int(own.get("count", 0))
         sides = self.sides or int(own.get("sides", 0))

@@ -17,6 +17,7 @@ from magnon_lab.learning.names import (
     ESTIMATORS,
     NETWORKS,
     OPTIMISERS,
+    POPULATIONS,
     READOUTS,
     ROUNDS,
     TASKS,
@@ -25,7 +26,7 @@ from magnon_lab.runs import EvaluationRow, RunError, RunFile, StepRow
 from procedures.context import Place
 from procedures.estimate import Estimate
 from procedures.network import NetworkProcedure, row_of
-from procedures.reservoirs import RESERVOIRS, UNMEASURED
+from procedures.reservoirs import RESERVOIRS
 from procedures.spending import Spending
 from procedures.training import (
     check_knob_box,
@@ -75,12 +76,15 @@ class Train(NetworkProcedure):
     )
     estimator = ListParameter(
         "Estimator",
-        choices=[*ROUNDS, *ESTIMATORS, *READOUTS],
+        choices=[*ROUNDS, *ESTIMATORS, *POPULATIONS, *READOUTS],
         default="twin_first",
         description="How the gradient is estimated, or what learns without one.",
     )
     directions = IntegerParameter(
-        "Directions", default=0, minimum=0, description="N a step; 0: the estimator's own."
+        "Directions",
+        default=0,
+        minimum=0,
+        description="N a step, or members of a population; 0: the estimator's own.",
     )
     sides = ListParameter(
         "Sides", choices=[0, 1, 2], default=0, description="Of a perturbation; 0: estimator's own."
@@ -178,7 +182,8 @@ class Train(NetworkProcedure):
     meanings: ClassVar[Mapping[str, Mapping[str, str]]] = {
         "reservoir": RESERVOIRS,
         "estimator": {
-            name: choice.summary for name, choice in (ROUNDS | ESTIMATORS | READOUTS).items()
+            name: choice.summary
+            for name, choice in (ROUNDS | ESTIMATORS | POPULATIONS | READOUTS).items()
         },
         "optimiser": {name: choice.summary for name, choice in OPTIMISERS.items()},
         "network": {name: choice.summary for name, choice in NETWORKS.items()},
@@ -254,17 +259,11 @@ class Train(NetworkProcedure):
             task = task._replace(x_train=task.x_train[:paid], y_train=task.y_train[:paid])
             self.batch_size = min(self.batch_size, paid)
         self._planned = spending.planned_steps()
-        values = {
-            **self.parameter_values(),
-            "decay_steps": self._planned * (self.decay == "cosine"),
-        }
-        self.trainer = make_trainer(values, task, self.through, bins)
+        self.trainer = make_trainer(self.parameter_values(), task, self.through, bins)
 
     def spending(self) -> Spending:
         """Return what this training spends its measurements on."""
-        names = [one.name for one in dataclasses.fields(Spending) if one.name != "unmeasured"]
-        values = {name: getattr(self, name) for name in names}
-        return Spending(**values, unmeasured=self.reservoir in UNMEASURED)
+        return Spending.of(self.parameter_values())
 
     def estimate(self) -> Estimate:
         """Return about what learning, validation and the test at the end take."""

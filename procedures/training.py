@@ -14,11 +14,13 @@ import numpy as np
 
 from magnon_lab.bench import BenchFile
 from magnon_lab.learning.names import (
+    POPULATIONS,
     READOUTS,
     ROUNDS,
     SPLITS,
     rows_a_pass,
 )
+from procedures.spending import Spending
 
 if TYPE_CHECKING:
     from magnon_lab.learning.reservoir import Reservoir
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
     from procedures.reservoirs import Measure
 
 
-FALLBACK = "trace"
+FALLBACK = "twin_pgt"
 """What measures gradients where a twin is given up."""
 
 
@@ -98,6 +100,7 @@ def make_trainer(values: Mapping[str, Any], task: Task, reservoir: Reservoir, bi
     import jax
 
     from magnon_lab.learning.estimators import make_estimator
+    from magnon_lab.learning.evolution import Evolution
     from magnon_lab.learning.identity import IdentityReservoir
     from magnon_lab.learning.names import ESTIMATORS
     from magnon_lab.learning.network import make_network
@@ -111,11 +114,11 @@ def make_trainer(values: Mapping[str, Any], task: Task, reservoir: Reservoir, bi
     stand_in = values["reservoir"] == "mlp"
     seed, shots, kind = int(values["seed"]), int(values["shots"]), str(values["network"])
     name = str(values["estimator"])
-    in_rounds = name in ROUNDS
+    in_rounds, population = name in ROUNDS, POPULATIONS.get(name)
     if in_rounds:
         name = FALLBACK
-    if name in READOUTS:
-        name = "input"  # never asked: a readout uses the trainer's forward pass alone
+    if population or name in READOUTS:
+        name = "input"  # never asked: only the trainer's forward pass is used
     own = ESTIMATORS[name].defaults
     given = {
         "count": values["directions"],
@@ -138,16 +141,15 @@ def make_trainer(values: Mapping[str, Any], task: Task, reservoir: Reservoir, bi
         post_hidden=widths("post_hidden", values["post_hidden"]),
         stand_in=stand_in,
     )
+    planned = Spending.of(values).planned_steps()
     rows = rows_a_pass(kind, shots, task.shape)
-    if in_rounds:
-        settings = {"count": len(reservoir.knobs)} | settings
     common: dict[str, Any] = {
         "network": network,
         "estimator": make_estimator(name, **settings),
         "optimiser": make_optimiser(
             str(values["optimiser"]),
             float(values["learning_rate"]),
-            decay_steps=0 if in_rounds else int(values["decay_steps"]),
+            decay_steps=0 if in_rounds or values["decay"] == "none" else planned,
         ),
         "task": task,
         "reservoir": reservoir,
@@ -158,6 +160,10 @@ def make_trainer(values: Mapping[str, Any], task: Task, reservoir: Reservoir, bi
         "penalty": float(values["penalty"]),
         "calibration_measurements": int(values["calibration"]),
     }
+    if population:
+        members = int(values["directions"] or population.defaults["count"])
+        size = float(values["perturbation"] or population.defaults["size"])
+        return Evolution(generations=planned, population=members, size=size, **common)
     if not in_rounds:
         return Trainer(**common)
     budget, steps = int(values["budget"]), int(values["twin_steps"])

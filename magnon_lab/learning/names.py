@@ -82,6 +82,14 @@ ROUNDS: dict[str, Choice] = {
 }
 """What learns in rounds: measure, then train on all that was measured so far."""
 
+POPULATIONS: dict[str, Choice] = {
+    "cma": Choice(
+        "all parameters by CMA-ES, a population ranked by measured losses; for few parameters",
+        {"count": 24, "size": 0.1},
+    ),
+}
+"""What moves a population of parameter sets, without any gradient."""
+
 OPTIMISERS: dict[str, Choice] = {
     "adam": Choice("Adam", {"b1": 0.9, "b2": 0.999}),
     "adamw": Choice(

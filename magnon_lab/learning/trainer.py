@@ -254,7 +254,11 @@ class Trainer:
 
     def compile(self) -> None:
         """Compile what a run will call, before any output of an instrument goes on."""
-        state, report = self.init(), None
+        self._rehearse(self.init())
+
+    def _rehearse(self, state: TrainerState) -> None:
+        """Make a step with traces that nobody measured, and forget it."""
+        report = None
         while report is None:
             request = self.ask(state)
             traces = np.zeros((len(request.numbers), self.points), np.float32)

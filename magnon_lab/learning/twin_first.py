@@ -206,6 +206,8 @@ class TwinFirst(Trainer):
         self._choose(*self._known(state))
         self._judge(*self._known(state), rows, zero)
         self._learn(state.parameters, twin, zero, self._key(state, 2), zero, np.asarray(False))
+        given_up = state.estimator._replace(fallen=np.asarray(True))
+        self._rehearse(state._replace(estimator=given_up, calibrated=np.asarray(True)))
 
     # -- pure functions, compiled --------------------------------------------------------------
 

@@ -45,12 +45,12 @@ def check_members(campaign: Campaign, runs_path: Path) -> int:
 
     Raises `BadInputError` that names the case, or `LimitError`.
     """
-    total, runs = 0, RunsFolder(runs_path)
+    total, runs, benches = 0, RunsFolder(runs_path), _benches(campaign)
     for member in campaign.members:
         procedure = build_procedure(load_procedure(member.procedure), member.values)
         if not isinstance(procedure, RingProcedure):
             raise BadInputError(f"{member.procedure} opens its instruments by itself")
-        procedure.context = Context(BenchFile.load(member.bench), runs)
+        procedure.context = Context(benches[member.bench], runs)
         try:
             procedure.check()
             estimate = procedure.estimate()
@@ -68,11 +68,15 @@ def standing(campaign: Campaign, runs_path: Path) -> list[Standing]:
             with RunFile.open(summary.folder) as run:
                 for event in run.events(CAMPAIGN):
                     begun[event.data["key"]] = (summary.folder, summary.status)
-    found = []
+    found, benches = [], _benches(campaign)
     for member in campaign.members:
-        key = member.key(BenchFile.load(member.bench).text)
+        key = member.key(benches[member.bench].text)
         found.append(Standing(member, key, *begun.get(key, (None, ""))))
     return found
+
+
+def _benches(campaign: Campaign) -> dict[Path | None, BenchFile]:
+    return {path: BenchFile.load(path) for path in {one.bench for one in campaign.members}}
 
 
 def make_members(campaign: Campaign, stands: Sequence[Standing], runs_path: Path) -> Ended:

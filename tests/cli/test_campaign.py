@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from pathlib import Path
 
 import pytest
 import yaml
@@ -170,6 +171,15 @@ def test_processes_share_the_runs(written, command, tmp_path):
     assert len(RunsFolder(tmp_path / "runs").list()) == 3
     refused = command("campaign", path, "--processes", 2, "--visa", code=2)
     assert "one process works a bench at a time" in refused["message"]
+
+
+@pytest.mark.parametrize("name", ["comparison", "equal-steps"])
+def test_a_campaign_that_comes_with_the_program_can_begin(command, name):
+    path = Path(__file__).parents[2] / "examples" / f"{name}.yaml"
+    plan = command("campaign", path, "--plan")["runs"]
+    assert {one["status"] for one in plan} == {"not begun"}
+    assert {one["parameters"]["seed"] for one in plan} == set(range(5))
+    assert {one["parameters"]["reservoir"] for one in plan} >= {"model", "mlp", "none"}
 
 
 def test_a_page_without_the_mark_is_refused(command, tmp_path):

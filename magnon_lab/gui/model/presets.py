@@ -37,7 +37,8 @@ class Presets:
 
     def list(self) -> list[Preset]:
         """Return the presets by name, the user's own first."""
-        return _in(self.folder, shipped=False) + _in(self._shipped, shipped=True)
+        shipped = [one for one in _in(self._shipped, shipped=True) if _names_procedure(one.path)]
+        return _in(self.folder, shipped=False) + shipped
 
     def find(self, name: str) -> Preset | None:
         """Return the preset of a name."""
@@ -88,6 +89,15 @@ def read(path: Path) -> tuple[str, dict[str, Any]]:
     if not isinstance(procedure, str):
         raise PresetError(f"{path}: names no procedure (a line `procedure: train`)")
     return procedure, content
+
+
+def _names_procedure(path: Path) -> bool:
+    """Tell the examples of one run from those of campaigns, which lie beside them."""
+    try:
+        read(path)
+    except PresetError:
+        return False
+    return True
 
 
 def _in(folder: Path | None, shipped: bool) -> list[Preset]:

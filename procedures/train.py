@@ -9,7 +9,13 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from pymeasure.experiment import FloatParameter, IntegerParameter, ListParameter, Parameter
+from pymeasure.experiment import (
+    BooleanParameter,
+    FloatParameter,
+    IntegerParameter,
+    ListParameter,
+    Parameter,
+)
 
 from magnon_lab.bench import LimitError
 from magnon_lab.learning.names import (
@@ -98,6 +104,11 @@ class Train(NetworkProcedure):
     perturbation = FloatParameter(
         "Perturbation size", default=0.0, minimum=0.0, description="0: the estimator's own."
     )
+    adapt = BooleanParameter(
+        "Adapt the size",
+        default=False,
+        description="To the noise that repeated calibrations tell; from the size above on.",
+    )
     knobs = Parameter(
         "Knobs",
         default="drive_power_dbm, drive_frequency_hz, attenuation_db",
@@ -171,7 +182,9 @@ class Train(NetworkProcedure):
             "task", "label", "reservoir", "knobs", "shots", "network", "hidden", "post_hidden",
             "penalty",
         ),
-        "Estimator": ("estimator", "directions", "sides", "distribution", "perturbation"),
+        "Estimator": (
+            "estimator", "directions", "sides", "distribution", "perturbation", "adapt",
+        ),
         "Training": (
             "budget", "steps", "time_limit", "batch_size", "optimiser", "learning_rate", "decay",
             "twin_steps", "calibration", "validate_every",

@@ -159,6 +159,7 @@ def make_trainer(values: Mapping[str, Any], task: Task, reservoir: Reservoir, bi
         "seed": seed,
         "penalty": float(values["penalty"]),
         "calibration_measurements": int(values["calibration"]),
+        "adapt_size": bool(values["adapt"]),
     }
     if population:
         members = int(values["directions"] or population.defaults["count"])

@@ -43,7 +43,8 @@ class View(NamedTuple):
 
     x (batch, features), y (batch,); `key` belongs to this step; `step` counts optimiser steps;
     `model` maps unit inputs and numbers to scaled features where the reservoir can be
-    differentiated, else None.
+    differentiated, else None. `factor` on the estimator's own size of a perturbation; `noise`: the
+    variance of one feature of one measurement, 0 where it is not known.
     """
 
     network: Network
@@ -53,6 +54,8 @@ class View(NamedTuple):
     key: jax.Array
     step: jax.Array
     model: Model | None = None
+    factor: jax.Array | float = 1.0
+    noise: jax.Array | float = 0.0
 
 
 class Answer(NamedTuple):
@@ -70,7 +73,8 @@ class Gradient(NamedTuple):
     """An estimate of the loss's gradient, with what a report tells of it.
 
     `network` has the network's structure; loss without penalty, accuracy 0..1; `snr` the power of
-    the estimate's mean over the power of its error; `size` the perturbation's size, NaN for none.
+    the estimate's mean over the power of its error; `size` the perturbation's size, NaN for none;
+    `clarity` the power of what was read over that of the noise in it, less one, NaN if not known.
     """
 
     network: Network
@@ -79,6 +83,7 @@ class Gradient(NamedTuple):
     snr: jax.Array
     overshoot: jax.Array
     size: jax.Array
+    clarity: jax.Array | float = float("nan")
 
 
 class Estimator(Protocol):

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from magnon_lab.learning.estimator import Answer, View, copies_of, losses
 from magnon_lab.learning.reports import StepReport
-from magnon_lab.learning.reservoir import Measured, Request
+from magnon_lab.learning.reservoir import Measured, Request, check_answer
 from magnon_lab.learning.state import TrainerState
 from magnon_lab.learning.trainer import Trainer
 
@@ -99,7 +99,7 @@ class Evolution(Trainer):
         """Return the next state, and the report when all passes of a generation are measured."""
         if request.purpose == "calibration":
             return super().tell(state, request, measured)
-        self._check(request, measured)
+        check_answer(request, measured, self.points)
         own: EvolutionState = state.estimator
         answer = Answer(
             jnp.asarray(self.encoding.unit(measured.realised)),

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 
 class FeatureScale(NamedTuple):
-    """Shift and width (features,) of each feature over the knobs' range.
+    """Shift and width (features,) of each feature over the knobs' range, and the noise.
 
     Bands share one width, the root mean square of their spreads: a decibel counts alike in each,
     so that a band that shows only noise is not blown up to the size of one that answers.
@@ -19,6 +19,7 @@ class FeatureScale(NamedTuple):
 
     shift: jax.Array
     width: jax.Array
+    noise: jax.Array
 
 
 def hann_bands(points: int, bins: int) -> NDArray[np.float64]:
@@ -57,15 +58,26 @@ class FeatureMap:
         power = jnp.power(10.0, (traces - top) / 10.0) @ self._bands
         return top + 10.0 * jnp.log10(jnp.maximum(power, 1e-30))
 
-    def scale_of(self, traces: jax.Array) -> FeatureScale:
-        """Return shift and width measured on traces (n, points)."""
+    def unscaled(self) -> FeatureScale:
+        """Return the scale that leaves features as they are."""
+        return FeatureScale(jnp.zeros(self.count), jnp.ones(self.count), jnp.zeros(()))
+
+    def scale_of(self, traces: jax.Array, repeats: int = 0) -> FeatureScale:
+        """Return the scale measured on traces (n, points).
+
+        The last `repeats` were measured at the settings of the first: their differences tell the
+        noise, the variance of a scaled feature of one measurement; without any it is 0.
+        """
         raw = self.raw(traces)
+        apart = raw[:repeats] - raw[len(raw) - repeats :]
+        noise = jnp.mean(jnp.square(apart)) / 2.0 if repeats else jnp.zeros(())
         if self._bands is None:
-            return FeatureScale(jnp.zeros(self.count), jnp.ones(self.count))
+            return self.unscaled()._replace(noise=noise)
         spread = jnp.sqrt(jnp.mean(jnp.var(raw, axis=0)))
         # A reservoir that does not answer at all must not be divided by zero.
         width = jnp.maximum(spread, 1e-3)
-        return FeatureScale(jnp.mean(raw, axis=0), jnp.full(self.count, width))
+        shift = jnp.mean(raw, axis=0)
+        return FeatureScale(shift, jnp.full(self.count, width), noise / jnp.square(width))
 
     def scaled(self, traces: jax.Array, scale: FeatureScale) -> jax.Array:
         """Return features (n, count) of traces (n, points)."""

@@ -9,6 +9,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from magnon_lab.learning.adapting import clarity, last_slopes, noise_power
 from magnon_lab.learning.directions import draw_each, slopes
 from magnon_lab.learning.estimator import (
     Answer,
@@ -63,7 +64,7 @@ class _Moving:
         return len(state)
 
     def _size(self, view: View) -> jax.Array:
-        return self.size / (view.step + 1.0) ** self.size_decay
+        return self.size * view.factor / (view.step + 1.0) ** self.size_decay
 
     def _moved(
         self, problem: Problem, view: View, own: jax.Array, signs: jax.Array, stage: int
@@ -76,7 +77,7 @@ class _Moving:
         uniform = jax.random.uniform(dither_key, own[..., 0, :].shape)
         return problem.encoding.around(own, moves, uniform, self.sides).reshape(-1, problem.knobs)
 
-    def _gradient(self, view: View, told: Differentiated) -> Gradient:
+    def _gradient(self, view: View, told: Differentiated, clear: jax.Array) -> Gradient:
         base = slice(None) if self.sides == 2 else slice(0, 1)
         return Gradient(
             told.network,
@@ -85,6 +86,7 @@ class _Moving:
             told.snr,
             told.overshoot,
             self._size(view),
+            clear,
         )
 
 
@@ -131,10 +133,13 @@ class InputPerturbation(_Moving):
         ]
         moves = jnp.concatenate([_differences(one, self.sides, axis=2) for one in made], axis=1)
         together = jnp.swapaxes(moves, 1, 2).reshape(batch, self.count, -1)
-        by_input = slopes(self.directions, together, _differences(each.T, self.sides, axis=1))
+        changes = _differences(each.T, self.sides, axis=1)
+        by_input = slopes(self.directions, together, changes)
+        middle = tuple(jnp.mean(one, axis=0) for one in features)
+        noise = jnp.sum(noise_power(view, middle), axis=1)
         by_pass = jnp.moveaxis(by_input.reshape(batch, len(answers), shots, knobs), 1, 0)
         told = differentiate(problem, view, features, tuple(by_pass))
-        return (), self._gradient(view, told)
+        return (), self._gradient(view, told, clarity(changes, noise))
 
 
 @dataclass(frozen=True)
@@ -213,7 +218,20 @@ class TracePerturbation(_Moving):
         bases = tuple(self._base(problem, view, one) for one in answers)
         by_pass = chain(problem, view, bases, backward)
         told = differentiate(problem, view, tuple(one[None] for one in bases), by_pass)
-        return self._gradient(view, told)
+        return self._gradient(view, told, self._clarity(problem, view, answers[-1], bases))
+
+    def _clarity(
+        self, problem: Problem, view: View, answer: Answer, bases: tuple[jax.Array, ...]
+    ) -> jax.Array:
+        """Return how far the changes of the last pass's traces stand out of their noise.
+
+        They are read along each sample's slope, shot by shot, as the gradient reads them.
+        """
+        downhill = last_slopes(view, bases)
+        rows = answer.features.reshape(len(view.x), problem.shots, -1, problem.bins)
+        apart = _differences(rows, self.sides, axis=2)
+        changes = jnp.einsum("bsdf,bsf->bsd", apart, downhill)
+        return clarity(changes, noise_power(view, bases))
 
 
 def slopes_of(

@@ -79,6 +79,21 @@ class Request(NamedTuple):
     groups: NDArray[np.int64] | None = None
 
 
+def check_answer(request: Request, measured: Measured, points: int) -> None:
+    """Refuse an answer that is not that of the request, or not finite, with `ValueError`."""
+    wanted = (len(request.numbers), points)
+    if measured.traces.shape != wanted or measured.realised.shape != request.settings.shape:
+        raise ValueError(
+            f"measured: traces {measured.traces.shape} and realised settings "
+            f"{measured.realised.shape} do not answer a request for {wanted} and "
+            f"{request.settings.shape}"
+        )
+    finite = np.isfinite(measured.traces).all(axis=1) & np.isfinite(measured.realised).all(axis=1)
+    if not finite.all():
+        number = request.numbers[np.argmin(finite)]
+        raise ValueError(f"measured: number {number} has a value that is not finite")
+
+
 class Reservoir(Protocol):
     """Turns settings into traces; `memoryless`: a trace depends on its own settings only."""
 

@@ -22,16 +22,18 @@ class TrainerState(NamedTuple):
     """All that a training knows; a pytree of arrays.
 
     parameters: the network's arrays. optimiser, estimator: their own states. scale: of the
-    features. calibrated: 0-d bool, whether `scale` was measured. key: raw random key (2,) uint32.
-    step: 0-d int32 optimiser steps done. cursor (2,) int32: epoch, and samples of it already
-    used. next_number: 0-d int64, the next measurement's number. counts (purposes,) int64:
-    measurements told, in the order of `names.PURPOSES`.
+    features. factor: 0-d float32, on the size of a perturbation. calibrated: 0-d bool, whether
+    `scale` was measured. key: raw random key (2,) uint32. step: 0-d int32 optimiser steps done.
+    cursor (2,) int32: epoch, and samples of it already used. next_number: 0-d int64, the next
+    measurement's number. counts (purposes,) int64: measurements told, in the order of
+    `names.PURPOSES`.
     """
 
     parameters: Any
     optimiser: Any
     estimator: Any
     scale: FeatureScale
+    factor: NDArray[np.float32]
     calibrated: NDArray[np.bool_]
     key: NDArray[np.uint32]
     step: NDArray[np.int32]

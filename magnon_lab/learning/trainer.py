@@ -12,6 +12,7 @@ import numpy as np
 import optax
 from numpy.typing import ArrayLike, NDArray
 
+from magnon_lab.learning.adapting import adapted
 from magnon_lab.learning.encoding import Encoding
 from magnon_lab.learning.estimator import (
     Answer,
@@ -28,7 +29,13 @@ from magnon_lab.learning.names import PURPOSES, SPLITS
 from magnon_lab.learning.network import Network
 from magnon_lab.learning.optimisers import learning_rate_of
 from magnon_lab.learning.reports import Evaluation, StepReport
-from magnon_lab.learning.reservoir import Differentiable, Measured, Request, Reservoir
+from magnon_lab.learning.reservoir import (
+    Differentiable,
+    Measured,
+    Request,
+    Reservoir,
+    check_answer,
+)
 from magnon_lab.learning.state import TrainerState, restore
 from magnon_lab.learning.tasks import Task
 
@@ -40,6 +47,7 @@ class _Moving(NamedTuple):
     optimiser: Any
     estimator: Any
     scale: FeatureScale
+    factor: jax.Array
     key: jax.Array
     step: jax.Array
     cursor: jax.Array
@@ -52,7 +60,8 @@ class Trainer:
 
     `reservoir` is only described by it (knobs, frequencies, memoryless, and, for exact gradients,
     its model): the caller measures. `bins` 0 takes traces as they are. `compare_exact` reports the
-    cosine to the exact gradient, where the reservoir can be differentiated. Everything is a pure
+    cosine to the exact gradient, where the reservoir can be differentiated. `adapt_size` adapts a
+    perturbation's size to the noise, which repeated calibrations tell. Everything is a pure
     function of a state and what was measured: the same give the same next state to the last bit.
     """
 
@@ -71,6 +80,7 @@ class Trainer:
         penalty: float = 3.0,
         calibration_measurements: int = 64,
         compare_exact: bool = False,
+        adapt_size: bool = False,
     ) -> None:
         if not 1 <= batch_size <= len(task.x_train):
             raise ValueError(
@@ -92,6 +102,8 @@ class Trainer:
         )
         self._calibration = calibration_measurements
         self._compare = compare_exact
+        self._adapts = adapt_size
+        self._repeats = calibration_measurements // 4 if adapt_size else 0
         self._differentiable = reservoir if isinstance(reservoir, Differentiable) else None
         if self._differentiable is None and (compare_exact or isinstance(estimator, ExactGradient)):
             raise ValueError(
@@ -103,7 +115,7 @@ class Trainer:
         self._x, self._y = jnp.asarray(task.x_train), jnp.asarray(task.y_train)
         self._ask = jax.jit(self._ask_pure, static_argnames="stage")
         self._tell = jax.jit(self._tell_pure, static_argnames="stage")
-        self._scale_of = jax.jit(self.features.scale_of)
+        self._scale_of = jax.jit(self.features.scale_of, static_argnames="repeats")
         self._inputs = jax.jit(self._inputs_pure)
         self._predict = jax.jit(self._last_output)
         network.check(
@@ -122,7 +134,8 @@ class Trainer:
             parameters=self._parameters,
             optimiser=self.optimiser.init(self._parameters),
             estimator=self.estimator.init(self.problem, network),
-            scale=FeatureScale(jnp.zeros(self.features.count), jnp.ones(self.features.count)),
+            scale=self.features.unscaled(),
+            factor=np.asarray(1.0, np.float32),
             calibrated=np.asarray(self._calibration == 0),
             key=np.asarray(jax.random.key_data(jax.random.key(self.seed))),
             step=np.asarray(0, np.int32),
@@ -142,6 +155,8 @@ class Trainer:
             inputs = jax.random.uniform(
                 key, (self._calibration, self.problem.knobs), minval=-1.0, maxval=1.0
             )
+            if self._repeats:
+                inputs = inputs.at[-self._repeats :].set(inputs[: self._repeats])
             return self._request(state, inputs, "calibration")
         stage = self.estimator.stage(state.estimator)
         request = self._request(state, self._ask(self._moving(state), stage=stage), "training")
@@ -156,13 +171,13 @@ class Trainer:
 
         Raises `ValueError` where the measured arrays are not those of the request or not finite.
         """
-        self._check(request, measured)
+        check_answer(request, measured, self.points)
         after = state.counted(request.purpose, len(request.numbers))
         if request.purpose == "calibration":
-            scale = self._scale_of(jnp.asarray(measured.traces))
+            scale = self._scale_of(jnp.asarray(measured.traces), repeats=self._repeats)
             return after._replace(scale=scale, calibrated=np.asarray(True)), None
         stage = self.estimator.stage(state.estimator)
-        parameters, optimiser, estimator, gradient, cosine = self._tell(
+        parameters, optimiser, estimator, factor, gradient, cosine = self._tell(
             self._moving(state),
             self.encoding.unit(measured.realised),
             measured.traces,
@@ -173,7 +188,9 @@ class Trainer:
         if gradient is None:
             return after, None
         after = after._replace(
-            step=np.asarray(state.step + 1, np.int32), cursor=self._next_cursor(state.cursor)
+            factor=np.asarray(factor, np.float32),
+            step=np.asarray(state.step + 1, np.int32),
+            cursor=self._next_cursor(state.cursor),
         )
         told = jax.device_get((gradient, cosine))
         report = StepReport(
@@ -287,6 +304,8 @@ class Trainer:
             jax.random.fold_in(jax.random.fold_in(key, 2), state.step),
             state.step,
             self._model(state.scale),
+            state.factor,
+            state.scale.noise,
         )
 
     def _model(self, scale: FeatureScale) -> Model | None:
@@ -310,20 +329,22 @@ class Trainer:
         traces: jax.Array,
         numbers: jax.Array,
         stage: int,
-    ) -> tuple[Any, Any, Any, dict[str, jax.Array] | None, jax.Array]:
+    ) -> tuple[Any, Any, Any, jax.Array, dict[str, jax.Array] | None, jax.Array]:
         view = self._view(state)
         answer = Answer(inputs, self.features.scaled(traces, state.scale), numbers)
         estimator, gradient = self.estimator.tell(self.problem, view, answer, stage)
         nan = jnp.asarray(jnp.nan)
         if gradient is None:
-            return state.parameters, state.optimiser, estimator, None, nan
+            return state.parameters, state.optimiser, estimator, state.factor, None, nan
         updates, optimiser = self.optimiser.update(
             gradient.network, state.optimiser, state.parameters
         )
         parameters = optax.apply_updates(state.parameters, updates)
         cosine = cosine_to_exact(self.problem, view, gradient, numbers) if self._compare else nan
         told = {name: getattr(gradient, name) for name in Gradient._fields if name != "network"}
-        return parameters, optimiser, estimator, told, cosine
+        clear = jnp.asarray(gradient.clarity)
+        factor = adapted(state.factor, clear) if self._adapts else state.factor
+        return parameters, optimiser, estimator, factor, told, cosine
 
     def _inputs_pure(
         self, parameters: Any, scale: FeatureScale, x: jax.Array, traces: tuple[jax.Array, ...]
@@ -346,6 +367,7 @@ class Trainer:
             state.optimiser,
             state.estimator,
             state.scale,
+            jnp.asarray(state.factor),
             jnp.asarray(state.key),
             jnp.asarray(state.step),
             jnp.asarray(state.cursor),
@@ -360,21 +382,6 @@ class Trainer:
         first = int(state.next_number) + offset
         numbers = np.arange(first, first + len(settings), dtype=np.int64)
         return Request(settings, numbers, purpose)
-
-    def _check(self, request: Request, measured: Measured) -> None:
-        wanted = (len(request.numbers), self.points)
-        if measured.traces.shape != wanted or measured.realised.shape != request.settings.shape:
-            raise ValueError(
-                f"measured: traces {measured.traces.shape} and realised settings "
-                f"{measured.realised.shape} do not answer a request for {wanted} and "
-                f"{request.settings.shape}"
-            )
-        finite = np.isfinite(measured.traces).all(axis=1) & np.isfinite(measured.realised).all(
-            axis=1
-        )
-        if not finite.all():
-            number = request.numbers[np.argmin(finite)]
-            raise ValueError(f"measured: number {number} has a value that is not finite")
 
     def _next_cursor(self, cursor: NDArray[np.int32]) -> NDArray[np.int32]:
         epoch, position = int(cursor[0]), int(cursor[1]) + self.batch_size

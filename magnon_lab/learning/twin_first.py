@@ -13,7 +13,7 @@ from magnon_lab.learning.estimator import losses
 from magnon_lab.learning.features import FeatureScale
 from magnon_lab.learning.optimisers import learning_rate_of
 from magnon_lab.learning.reports import StepReport
-from magnon_lab.learning.reservoir import Measured, Request
+from magnon_lab.learning.reservoir import Measured, Request, check_answer
 from magnon_lab.learning.schedule import Schedule
 from magnon_lab.learning.state import TrainerState
 from magnon_lab.learning.trainer import Trainer
@@ -167,7 +167,7 @@ class TwinFirst(Trainer):
         if self._measures_gradients(state):
             after, report = super().tell(state._replace(estimator=own.own), request, measured)
             return after._replace(estimator=own._replace(own=after.estimator)), report
-        self._check(request, measured)
+        check_answer(request, measured, self.points)
         traces = jnp.asarray(measured.traces)
         first, last = int(state.step) == 0, int(state.step) == len(self.counts) - 1
         if first:

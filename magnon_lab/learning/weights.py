@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
 
+from magnon_lab.learning.adapting import clarity, noise_power
 from magnon_lab.learning.directions import draw
 from magnon_lab.learning.estimator import (
     Answer,
@@ -76,7 +77,7 @@ class WeightPerturbation:
         return self.what == "all" and self.post_count == 0
 
     def _size(self, view: View) -> jax.Array:
-        return self.size / (view.step + 1.0) ** self.size_decay
+        return self.size * view.factor / (view.step + 1.0) ** self.size_decay
 
     def _target(self, network: Network) -> Any:
         """Return what a direction moves."""
@@ -160,6 +161,7 @@ class WeightPerturbation:
             gradient = _with_blocks(zeros, (*gradient, of_post))
         base = slice(None) if self.sides == 2 else slice(0, 1)
         beyond = outputs(view.network, view.x, features, len(features[0]))[:-1]
+        middle = tuple(jnp.mean(one, axis=0) for one in features)
         report = Gradient(
             gradient,
             jnp.mean(each[base]),
@@ -167,6 +169,7 @@ class WeightPerturbation:
             self._snr(changes, spread, target.size),
             jnp.mean(jnp.stack([problem.encoding.overshoot(raw) for raw in beyond])),
             self._size(view),
+            clarity(changes, jnp.sum(noise_power(view, middle)) / len(view.x) ** 2),
         )
         return (), report
 

@@ -55,6 +55,6 @@ def small_trainer(reservoir, estimator="input", *, task=None, shots=2, bins=6, r
         bins=rest.pop("reads", bins),
         batch_size=rest.pop("batch_size", 16),
         seed=seed,
-        calibration_measurements=16,
+        calibration_measurements=rest.pop("calibration", 16),
         **rest,
     )

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from .serving import Served, serve
+
+# Ignored in what a shell starts in the background, and so in all that is started from there; tests
+# of Ctrl-C are about a person's own terminal.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture

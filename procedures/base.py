@@ -22,6 +22,7 @@ from magnon_lab.bench import (
     MeasurementFailedError,
 )
 from magnon_lab.runs import MeasurementBlock, RunError, RunFile
+from procedures.concerns import Concerns
 from procedures.context import Context, CutShortError, Place
 from procedures.estimate import Estimate, bench_time_s
 
@@ -87,6 +88,8 @@ class RingProcedure(Procedure):
     """Parameters by the heading that a form shows them under; what is under none comes first."""
     meanings: ClassVar[Mapping[str, Mapping[str, str]]] = {}
     """What the choices of a parameter mean, by parameter and choice."""
+    concerns: ClassVar[Concerns] = {}
+    """For which values of others a parameter is of use; a form shows it only then."""
     resumable: ClassVar[bool] = False
     """Whether a run that ended before its time can go on, see `resume_from`."""
     reads_runs: ClassVar[bool] = False

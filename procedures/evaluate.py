@@ -15,7 +15,13 @@ from magnon_lab.runs import RunError
 from procedures.estimate import Estimate, measurements_a_sample, split_sizes
 from procedures.network import NetworkProcedure
 from procedures.reservoirs import RESERVOIRS, UNMEASURED
-from procedures.training import check_knob_box, chosen_knobs, make_reservoir, make_trainer
+from procedures.training import (
+    check_knob_box,
+    chosen_knobs,
+    make_reservoir,
+    make_trainer,
+    told_of,
+)
 
 
 class Evaluate(NetworkProcedure):
@@ -138,6 +144,8 @@ class Evaluate(NetworkProcedure):
 
     def execute(self) -> None:
         """Measure the split and record loss, accuracy and confusion."""
+        task = self.trainer.task
+        self.run_file.event("data", "outcome", f"data of task {task.name}", told_of(task))
         self.compile()
         self.switch_on()
         try:

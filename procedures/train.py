@@ -7,6 +7,7 @@ import math
 import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pymeasure.experiment import (
@@ -29,6 +30,7 @@ from magnon_lab.learning.names import (
     TASKS,
 )
 from magnon_lab.runs import EvaluationRow, RunError, RunFile, StepRow
+from procedures.concerns import CONCERNS
 from procedures.context import Place
 from procedures.estimate import Estimate
 from procedures.network import NetworkProcedure, row_of
@@ -37,9 +39,9 @@ from procedures.spending import Spending
 from procedures.training import (
     check_knob_box,
     chosen_knobs,
-    fingerprint,
     make_reservoir,
     make_trainer,
+    told_of,
     widths,
 )
 
@@ -192,6 +194,7 @@ class Train(NetworkProcedure):
         **NetworkProcedure.groups,
         "Recording": ("keep", "seed"),
     }  # fmt: skip
+    concerns = CONCERNS
     meanings: ClassVar[Mapping[str, Mapping[str, str]]] = {
         "reservoir": RESERVOIRS,
         "estimator": {
@@ -207,7 +210,7 @@ class Train(NetworkProcedure):
     resumable: ClassVar[bool] = True
     _planned: int = 0
     _from: TrainerState | None = None  # where to go on, none: from the beginning
-    _fingerprint: str = ""
+    _data: Mapping[str, Any] = MappingProxyType({})
     _started_s: float = 0.0
 
     @property
@@ -261,7 +264,7 @@ class Train(NetworkProcedure):
         if path.suffix and path.is_file():
             self.task = str(path.resolve())  # to be found again from any other folder
         task = make_task(self.task, self.seed, label=self.label)
-        self._fingerprint = fingerprint(task)
+        self._data = told_of(task)
         self.through = make_reservoir(
             self.reservoir, bench_file, names, held, self.seed, self.measure_on_bench
         )
@@ -292,10 +295,10 @@ class Train(NetworkProcedure):
         from magnon_lab.learning.trainer import state_from_bytes
 
         for event in run.events("data"):
-            if event.data["sha256"] != self._fingerprint:
+            if event.data["sha256"] != self._data["sha256"]:
                 raise RunError(
                     f"task = {self.task!r}: these are not the data that run {run.id} learns from "
-                    f"(sha256 {self._fingerprint[:12]} now, {event.data['sha256'][:12]} then)"
+                    f"(sha256 {self._data['sha256'][:12]} now, {event.data['sha256'][:12]} then)"
                 )
         checkpoint = run.last_checkpoint()
         if checkpoint is None:
@@ -319,8 +322,7 @@ class Train(NetworkProcedure):
     def execute(self) -> None:
         """Train, and evaluate on the test split at the end, also after a stop on request."""
         if self._from is None:
-            data = {"sha256": self._fingerprint}
-            self.run_file.event("data", "outcome", f"data of task {self.task}", data)
+            self.run_file.event("data", "outcome", f"data of task {self.task}", self._data)
         self.compile()
         self.switch_on()
         state = self._from or self.trainer.init()
@@ -387,7 +389,8 @@ class Train(NetworkProcedure):
             told = (
                 "the twin was given up: it tells too little" if given_up else "trained on the twin"
             )
-            self.run_file.event("twin", "outcome", f"step {row.step}: {told}", report.inner)
+            inner = {"step": row.step, **report.inner}
+            self.run_file.event("twin", "outcome", f"step {row.step}: {told}", inner)
         record = {column: getattr(row, name) for column, name in _COLUMNS.items()}
         self.emit("results", record)
         self.emit("progress", min(100.0, 100.0 * row.step / self._planned))

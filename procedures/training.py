@@ -129,6 +129,8 @@ def make_trainer(values: Mapping[str, Any], task: Task, reservoir: Reservoir, bi
     settings = {
         key: value for key, value in given.items() if key in own and value not in (0, "own")
     }
+    if in_rounds:  # it never has more to remember
+        settings["capacity"] = min(int(own["capacity"]), int(values["budget"]))
     network = make_network(
         kind,
         inputs=task.shape,
@@ -180,6 +182,11 @@ def widths(name: str, text: str) -> tuple[int, ...]:
     if any(width < 1 for width in found):
         raise ValueError(f"{name}: {text!r} holds a width below 1")
     return found
+
+
+def told_of(task: Task) -> dict[str, Any]:
+    """Return what a journal tells of a task's data: their fingerprint, and the classes' names."""
+    return {"sha256": fingerprint(task), "classes": list(task.classes)}
 
 
 def fingerprint(task: Task) -> str:

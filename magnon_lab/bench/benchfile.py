@@ -123,8 +123,11 @@ class BenchFile:
 
     def step(self, quantity: str) -> float:
         """Return the resolution that the instrument can make, 0 for as good as continuous."""
-        if quantity != "attenuation_db":
-            return 0.0
+        return self._attenuator_step_db if quantity == "attenuation_db" else 0.0
+
+    @cached_property
+    def _attenuator_step_db(self) -> float:
+        """The attenuator's step: to find its driver takes a look at the disk."""
         role = self.model.roles.attenuator
         if role.step_db is not None:
             return role.step_db

@@ -24,8 +24,8 @@ REAL = (
     "<p>Then choose a procedure on the left, and press <i>Start</i>.</p>"
 )
 WHAT = (
-    "Learns to tell two spirals apart through the ring: some 20,000 ring measurements, half a "
-    "minute on the simulated bench."
+    "Learns to read handwritten digits through the ring from 500 ring measurements, and is tested "
+    "with 1,588 more: less than a minute on the simulated bench."
 )
 
 

@@ -16,6 +16,7 @@ from magnon_lab.gui.docks.knobs import KnobsDock
 from magnon_lab.gui.docks.loss import LossDock
 from magnon_lab.gui.docks.phases import PhasesDock
 from magnon_lab.gui.docks.trace import TraceDock
+from magnon_lab.gui.docks.twin import TwinDock
 from magnon_lab.gui.docks.waterfall import WaterfallDock
 from magnon_lab.gui.model.curve import Axis
 from magnon_lab.gui.model.run_view import RunView, Snapshot
@@ -26,10 +27,13 @@ Rows = tuple[tuple[tuple[type[Dock], ...], ...], ...]
 
 LARGE: Rows = (
     ((LossDock,), (TraceDock,)),
-    ((WaterfallDock, GradientDock, PhasesDock), (KnobsDock, ConfusionDock)),
+    ((WaterfallDock, GradientDock, TwinDock, PhasesDock), (KnobsDock, ConfusionDock)),
 )
 SMALL: Rows = (
-    ((LossDock, GradientDock, PhasesDock, ConfusionDock), (TraceDock, WaterfallDock, KnobsDock)),
+    (
+        (LossDock, GradientDock, TwinDock, PhasesDock),
+        (TraceDock, WaterfallDock, KnobsDock, ConfusionDock),
+    ),
 )
 
 LARGE_PX = 950

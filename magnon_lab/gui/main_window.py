@@ -73,6 +73,8 @@ class MainWindow(QMainWindow):
         self.steering = Steering(self, runs)
         self._fill_menus()
         self._connect()
+        for name, (_, picture) in self.live.docks.items():
+            picture.choose(settings.choices(name))
         self._laid_out = self._settings.restore_layout(self, self.live)
         if not self._laid_out:
             for name in ("hand", "entries", "log"):
@@ -267,6 +269,8 @@ class MainWindow(QMainWindow):
 
     def closeEvent(self, event: QCloseEvent | None) -> None:
         """Remember the layout; runs go on."""
+        for name, (_, picture) in self.live.docks.items():
+            self._settings.set_choices(name, picture.choices())
         self._settings.save_layout(self, self.live)
         self.steering.close()
         super().closeEvent(event)

@@ -19,6 +19,9 @@ from PyQt6.QtCore import QObject, QTimer, pyqtSignal
 #: How often (ms) children are looked at.
 LOOK_MS = 50
 
+ACCEPT = "--accept-changed"
+"""Lets a run go on at a bench that has changed; a refusal for that reason names it."""
+
 COMMAND = (sys.executable, "-m", "magnon_lab.cli")
 
 _BEGAN = b"run "
@@ -36,6 +39,8 @@ class Child:
     process: subprocess.Popen[bytes]
     stdout: IO[bytes]
     stderr: IO[bytes]
+    about: str = ""
+    """Id of the run that it is to go on with."""
     run: str | None = None
     """Id of its run, once it has told it."""
 
@@ -61,6 +66,8 @@ class Ended:
     told: Mapping[str, Any] = field(default_factory=dict)
     said: str = ""
     """Its error output."""
+    about: str = ""
+    """Id of the run that it was to go on with."""
 
 
 class Processes(QObject):
@@ -99,8 +106,8 @@ class Processes(QObject):
 
         A bench that is not as it was then is refused, unless `accept_changed`.
         """
-        words = ["resume", run_id, *(["--accept-changed"] if accept_changed else [])]
-        return self._start("resume", [*words, *self._into_runs()])
+        words = ["resume", run_id, *([ACCEPT] if accept_changed else [])]
+        return self._start("resume", [*words, *self._into_runs()], about=run_id)
 
     def queue_start(self, on_failure: str = "stop") -> Child:
         """Work the queue off; `on_failure`: "stop" or "go-on"."""
@@ -125,7 +132,7 @@ class Processes(QObject):
     def _into_runs(self) -> list[str]:
         return ["--runs", str(self._runs)]
 
-    def _start(self, what: str, words: Sequence[str]) -> Child:
+    def _start(self, what: str, words: Sequence[str], about: str = "") -> Child:
         # Files that nobody has to empty: a pipe would fill, or break, once the window is gone.
         stdout, stderr = tempfile.TemporaryFile(), tempfile.TemporaryFile()  # noqa: SIM115
         process = subprocess.Popen(
@@ -135,7 +142,7 @@ class Processes(QObject):
             stderr=stderr,
             start_new_session=True,
         )
-        child = Child(what, process, stdout, stderr)
+        child = Child(what, process, stdout, stderr, about)
         self.at_work.append(child)
         self._timer.start()
         return child
@@ -189,7 +196,8 @@ def _how_it_ended(child: Child, code: int) -> Ended:
     message = str(told.get("message") or "")
     if not message and code:
         message = _said(err, child.run) or _ending(code)
-    return Ended(child.what, code, message, told.get("run") or child.run, told, err)
+    run = told.get("run") or child.run
+    return Ended(child.what, code, message, run, told, err, child.about)
 
 
 def _last_json(text: str) -> dict[str, Any]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +11,7 @@ from PyQt6.QtCore import QByteArray, QSettings
 from PyQt6.QtWidgets import QMainWindow
 
 #: Raised when docks come or go, since a layout of others cannot be restored.
-LAYOUT = 1
+LAYOUT = 2
 
 
 class Settings:
@@ -35,6 +37,18 @@ class Settings:
     @greeted.setter
     def greeted(self, value: bool) -> None:
         self._settings.setValue("greeted", "yes" if value else "no")
+
+    def choices(self, name: str) -> dict[str, Any]:
+        """Return how the controls of a picture stood, by their labels."""
+        try:
+            found = json.loads(str(self._settings.value(f"choices/{name}", "{}")))
+        except ValueError:
+            return {}
+        return found if isinstance(found, dict) else {}
+
+    def set_choices(self, name: str, choices: Mapping[str, Any]) -> None:
+        """Remember how the controls of a picture stand."""
+        self._settings.setValue(f"choices/{name}", json.dumps(choices))
 
     def save_layout(self, window: QMainWindow, inner: QMainWindow) -> None:
         """Remember size, place and docks of a window, and the docks of the one in its middle."""

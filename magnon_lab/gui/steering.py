@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from PyQt6.QtCore import QObject, QTimer
-from PyQt6.QtWidgets import QFileDialog
+from PyQt6.QtWidgets import QFileDialog, QMessageBox
 
 from magnon_lab.gui.lists import Lists
 from magnon_lab.gui.model.lister import Listing
-from magnon_lab.gui.model.runs_list import MAY, RunRow
+from magnon_lab.gui.model.presets import Presets
+from magnon_lab.gui.model.runs_list import MAY, RunRow, may
 from magnon_lab.gui.model.snapshot import Snapshot
-from magnon_lab.gui.processes import Child, Ended
+from magnon_lab.gui.processes import ACCEPT, Child, Ended
 from magnon_lab.runs import RunError, RunFile
 from magnon_lab.runs.queue import Entry
 
@@ -26,16 +27,7 @@ log = logging.getLogger(__name__)
 #: How often (ms) what ages on the bench's cards is told anew.
 AGE_MS = 1000
 
-#: What the one button of the first start trains.
-FIRST = {
-    "task": "spirals",
-    "estimator": "input",
-    "batch_size": "8",
-    "learning_rate": "0.05",
-    "budget": "15000",
-    "validate_every": "20",
-}
-
+CHANGED = "Going on mixes measurements of two benches. The run's journal will tell what differs."
 BUSY = {"check": "the bench is being checked", "safe": "the bench is being made safe"}
 
 
@@ -59,7 +51,7 @@ class Steering(QObject):
         window.launch.start.connect(self.start)
         window.launch.queue.connect(self._queue)
         window.launch.saved.connect(window.queue.save)
-        window.first.train.connect(lambda: self.start("train", FIRST))
+        window.first.train.connect(lambda: self.start(*Presets().first()))
         window.runs.opened.connect(lambda folder: self.show_runs([folder]))
         window.runs.compared.connect(self.show_runs)
         window.runs.resumed.connect(self.resume)
@@ -126,9 +118,9 @@ class Steering(QObject):
         window.log.set_events(() if snapshot is None else snapshot.events)
         if self._holder is None or (snapshot is not None and snapshot.folder == self._holder):
             self._show_holder(snapshot)
-        status = "" if snapshot is None else snapshot.status
-        for kind, when in MAY.items():
-            window.actions_[kind].setEnabled(status in when)
+        for kind in MAY:
+            able = snapshot is not None and may(kind, snapshot.status, snapshot.resumable)
+            window.actions_[kind].setEnabled(able)
         window.run_line.setText("" if snapshot is None else _line(snapshot))
 
     def _show_holder(self, snapshot: Snapshot | None) -> None:
@@ -148,15 +140,29 @@ class Steering(QObject):
         window.say(f"starting {procedure} …")
         window.processes.run(procedure, {name: str(value) for name, value in values.items()})
 
-    def resume(self, run: str) -> None:
-        """Go on with a run that ended before its time."""
+    def resume(self, run: str, accept_changed: bool = False) -> None:
+        """Go on with a run that ended before its time, also at a changed bench if that is so."""
         self._window.say(f"resuming {run} …")
-        self._window.processes.resume(run)
+        self._window.processes.resume(run, accept_changed)
+
+    def _offer_changed(self, run: str, refusal: str) -> None:
+        """Ask whether to go on at a bench that is not as it was, of which `refusal` tells."""
+        box = QMessageBox(self._window)
+        box.setIcon(QMessageBox.Icon.Warning)
+        box.setWindowTitle("The bench has changed")
+        box.setText("\n".join(refusal.splitlines()[:-1]))  # the last is for a command line
+        box.setInformativeText(CHANGED)
+        go_on = box.addButton("&Go on all the same", QMessageBox.ButtonRole.AcceptRole)
+        box.setDefaultButton(box.addButton(QMessageBox.StandardButton.Cancel))
+        box.buttonClicked.connect(
+            lambda button: self.resume(run, accept_changed=True) if button is go_on else None
+        )
+        box.open()
 
     def ask(self, kind: str) -> None:
         """Ask the run that is shown to pause, resume, stop or abort."""
         shown = self._window.live.snapshots[:1]
-        for snapshot in (one for one in shown if one.status in MAY[kind]):
+        for snapshot in (one for one in shown if may(kind, one.status, one.resumable)):
             if kind == "resume" and snapshot.status != "paused":
                 self.resume(str(snapshot.folder))
             else:
@@ -242,11 +248,14 @@ class Steering(QObject):
                 window.queue.set_working(False, ended.message if ended.code else "")
             case "show":
                 window.bench.show_readings(told or {"message": ended.message})
+            case "resume" if ACCEPT in ended.message:
+                window.say(f"{ended.about} would go on at a changed bench", wrong=True)
+                self._offer_changed(ended.about, ended.message)
             case "run" if ended.run is None and ended.code:
                 window.launch.show_refusal(ended.message)
                 window.say(ended.message, wrong=True)
             case _:
-                name = ended.run or ended.what
+                name = ended.run or ended.about or ended.what
                 how = str(told.get("status", "")) or ("ended" if not ended.code else "failed")
                 window.say(
                     f"{name}: {how}" + (f", {ended.message}" if ended.message else ""),

@@ -276,6 +276,10 @@ class RunReader:
         row = self._database.row("SELECT step, state FROM checkpoints ORDER BY step DESC LIMIT 1")
         return None if row is None else (row[0], row[1])
 
+    def resumable(self) -> bool:
+        """Return whether there is a checkpoint from which the run could go on."""
+        return bool(self._one("SELECT EXISTS (SELECT 1 FROM checkpoints)")[0])
+
     def checkpoint_steps(self) -> list[int]:
         """Return the steps whose checkpoints are kept."""
         return [step for (step,) in self._database.rows("SELECT step FROM checkpoints")]
@@ -345,6 +349,7 @@ class RunReader:
             configuration=configuration,
             annotations=self.annotations(),
             test_accuracy=_known(tested[0] if tested else None),
+            resumable=self.resumable(),
         )
 
     def close(self) -> None:

@@ -180,7 +180,8 @@ class RunSummary(NamedTuple):
 
     status "unreadable": `message` says why. `part_done`: of what was asked for (0..1), None where
     that is unknown. `configuration`: the parameters. Loss and accuracy are of the last step,
-    `test_accuracy` of the last evaluation on the test split; NaN where there is none.
+    `test_accuracy` of the last evaluation on the test split; NaN where there is none. `resumable`:
+    whether a checkpoint was kept.
     """
 
     id: str
@@ -199,3 +200,4 @@ class RunSummary(NamedTuple):
     configuration: Mapping[str, Any] = MappingProxyType({})
     annotations: Annotations = Annotations()
     test_accuracy: float = float("nan")
+    resumable: bool = False

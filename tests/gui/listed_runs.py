@@ -24,6 +24,7 @@ def make_run(
     steps: int = 4,
     message: str = "",
     summary: dict[str, Any] | None = None,
+    checkpoint: bytes | None = b"state",
     **parameters: Any,
 ) -> Path:
     """Make a run in a status, and return its folder; a live one belongs to another machine."""
@@ -36,7 +37,8 @@ def make_run(
     run.start()
     for step in range(1, steps + 1):
         run.record_step(
-            StepRow(step=step, ring_measurements=50 * step, loss=1 / step, accuracy=step / 10)
+            StepRow(step=step, ring_measurements=50 * step, loss=1 / step, accuracy=step / 10),
+            checkpoint=checkpoint,
         )
     if status == "paused":
         run.pause(message)

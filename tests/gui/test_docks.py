@@ -21,14 +21,16 @@ from magnon_lab.gui.docks.knobs import KnobsDock
 from magnon_lab.gui.docks.loss import LossDock
 from magnon_lab.gui.docks.phases import PhasesDock
 from magnon_lab.gui.docks.trace import TraceDock
+from magnon_lab.gui.docks.twin import TwinDock
 from magnon_lab.gui.docks.waterfall import WaterfallDock
 from magnon_lab.gui.model.run_view import RunView
 from magnon_lab.gui.model.snapshot import Snapshot
 
-from .trained_runs import HZ, LINES_HZ, look, new_run, read, spectrum, sweep, train
+from .trained_runs import HZ, LINES_HZ, look, new_run, on_twin, read, spectrum, sweep, train
 
 KINDS = (
     LossDock, TraceDock, WaterfallDock, KnobsDock, ConfusionDock, GradientDock, PhasesDock,
+    TwinDock,
 )  # fmt: skip
 
 
@@ -36,6 +38,7 @@ KINDS = (
 def trained(tmp_path_factory) -> Snapshot:
     with new_run(tmp_path_factory.mktemp("runs"), steps=40) as run:
         train(run, range(1, 41), batch=8)
+        on_twin(run, skills=(None, 0.9, 0.4), anew=2)
         return read(run)
 
 
@@ -366,6 +369,22 @@ def test_time_is_stacked_and_shared_out(show, trained):
     dock.crosshair.put(20.0)
     assert "step 20" in dock.values.text()
     assert "sweep 400 ms" in dock.values.text()
+
+
+def test_a_twin_is_set_beside_what_was_measured(show, trained):
+    dock = show(TwinDock, trained)
+    x, y = curve(dock, ("loss", "twin"))
+    assert x == pytest.approx([0.5, 1, 1.5, 2, 2.5, 3])
+    assert y == pytest.approx([1.0, 0.5, 0.5, 0.25, 1 / 3, 1 / 6])
+    x, y = curve(dock, ("loss", "measured"))  # the first round measures no sample
+    assert x[1:].tolist() == [1, 2]
+    assert y[1:] == pytest.approx([0.5, 0.4])
+    assert curve(dock, "skill")[1][1:].tolist() == [0.9, 0.4]
+    assert "given up in round 3" in dock.message.text()
+    assert "measured loss 0.4 (the twin expected 0.3)" in dock.values.text()
+    dock.crosshair.put(0.1)
+    assert dock.values.text().startswith("round 1 ")
+    assert "skill" not in dock.values.text()
 
 
 def test_numbers_on_axes_are_plain(qtbot, show, trained):

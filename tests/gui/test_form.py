@@ -127,6 +127,31 @@ def test_a_refusal_is_traced_to_the_field_that_it_names(form, message, field):
     assert form.field_of(message, filled(form, task="/data/own.csv")) == field
 
 
+@pytest.mark.parametrize(
+    ("estimator", "there", "gone"),
+    [
+        ("twin_first", {"twin_steps", "learning_rate"}, {"directions", "calibration", "decay"}),
+        ("twin", {"decay", "calibration"}, {"twin_steps", "directions", "sides", "perturbation"}),
+        ("twin_pgt", {"directions", "sides", "perturbation", "adapt"}, {"twin_steps"}),
+        ("cma", {"directions", "perturbation", "batch_size"}, {"sides", "optimiser", "decay"}),
+        ("ridge", {"calibration"}, {"steps", "batch_size", "optimiser", "validate_every"}),
+    ],
+)
+def test_what_does_not_concern_an_estimator_is_not_shown(form, estimator, there, gone):
+    texts = filled(form, estimator=estimator)
+    shown = form.shown(texts)
+    assert there <= shown
+    assert not gone & shown
+    name = min(gone)
+    text = {"decay": "none", "optimiser": "sgd"}.get(name, "2")
+    assert name in form.shown({**texts, name: text})  # it would be sent unseen
+
+
+def test_the_column_of_labels_concerns_a_table_of_ones_own(form):
+    assert "label" not in form.shown(filled(form))
+    assert "label" in form.shown(filled(form, task="/data/own.CSV"))
+
+
 def test_a_past_run_fills_the_form_and_tells_what_is_not_known(form):
     values = {"task": "spirals", "field_mt": 92.0, "attenuation_db": 12.5, "other": 1}
     texts, unknown = form.texts(values)

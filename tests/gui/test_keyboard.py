@@ -129,6 +129,11 @@ def test_each_theme_is_taken_on_and_remembered(window: MainWindow, name: str) ->
 
 def test_the_layout_is_remembered(window: MainWindow, qtbot: QtBot, tmp_path: Path) -> None:
     window._docks["log"].hide()
+    loss, waterfall = (window.live.docks[name][1] for name in ("LossDock", "WaterfallDock"))
+    loss.log_y.setChecked(True)
+    loss.smooth.setValue(20)
+    loss.axis.setCurrentIndex(0)
+    waterfall.low.setValue(-95)
     window.close()
     application = QApplication.instance()
     assert isinstance(application, QApplication)
@@ -139,5 +144,8 @@ def test_the_layout_is_remembered(window: MainWindow, qtbot: QtBot, tmp_path: Pa
     qtbot.addWidget(again)
     again.show()
     assert not again._docks["log"].isVisible()
+    loss, waterfall = (again.live.docks[name][1] for name in ("LossDock", "WaterfallDock"))
+    assert (loss.log_y.isChecked(), loss.smooth.value(), loss.axis_name) == (True, 20, "step")
+    assert (waterfall.automatic.isChecked(), waterfall.low.value()) == (False, -95)
     again.actions_["reset"].trigger()
     assert again._docks["log"].isVisibleTo(again)

@@ -163,7 +163,7 @@ def test_every_input_can_be_reached_by_tab_and_is_named(panel, qtbot):
         assert row.input.toolTip()
     panel.view.rows["task"].input.setFocus()
     qtbot.keyClick(panel.view.rows["task"].input, Qt.Key.Key_Tab)
-    assert panel.focusWidget() is panel.view.rows["label"].input
+    assert panel.focusWidget() is panel.view.rows["reservoir"].input
 
 
 def test_the_field_at_work_is_explained(panel, qtbot):

@@ -51,6 +51,14 @@ def test_a_status_says_what_may_be_asked(runs, status):
     assert row.may("resume") == (status not in ("running", "finished"))
 
 
+def test_a_run_that_ended_without_a_checkpoint_cannot_go_on(runs):
+    make_run(runs, "stopped", procedure="hand", checkpoint=None)
+    make_run(runs, "paused", procedure="hand", checkpoint=None)
+    stopped, paused = RunsList(runs).refresh()
+    assert not stopped.may("resume")
+    assert paused.may("resume")
+
+
 def test_a_run_that_was_judged_is_shown_by_that(runs):
     make_run(runs, "finished", summary={"loss": 0.2, "accuracy": 0.93, "split": "test"})
     (row,) = RunsList(runs).refresh()

@@ -10,9 +10,9 @@ from PyQt6.QtWidgets import QFileDialog, QLineEdit
 
 from magnon_lab.gui.lists import Lists
 from magnon_lab.gui.model.exporting import FORMATS
-from magnon_lab.gui.model.runs_list import RunsList
+from magnon_lab.gui.model.runs_list import RunRow, RunsList
 from magnon_lab.gui.panels.runs import RunsPanel
-from magnon_lab.gui.panels.runs_table import COLUMNS, NOTE, RUN, STATUS, TAGS
+from magnon_lab.gui.panels.runs_table import COLUMNS, NOTE, PORTION, ROW, RUN, STATUS, TAGS
 from magnon_lab.runs import RunFile
 
 from .listed_runs import make_run, write
@@ -264,6 +264,20 @@ def test_a_run_is_selected_as_soon_as_it_is_listed(panel, runs, look):
     assert panel.selected() == []
     look()
     assert [row.folder for row in panel.selected()] == [folder]
+
+
+def test_many_runs_come_in_portions_the_newest_first(panel, runs, qtbot):
+    many = [RunRow(runs / str(n), str(n), "finished", created=n) for n in range(2 * PORTION + 1)]
+    panel.select(many[0].folder)
+    panel.set_rows(many)
+    assert panel.model.rowCount() == PORTION
+    assert panel.proxy.index(0, RUN).data(ROW) is many[-1]
+    fewer = many[1:]
+    panel.set_rows(fewer)
+    panel.set_rows(many)
+    qtbot.waitUntil(lambda: panel.model.rowCount() == len(many), timeout=LONG_MS)
+    assert [row.folder for row in panel.selected()] == [many[0].folder]
+    assert panel.proxy.index(len(many) - 1, RUN).data(ROW) is many[0]
 
 
 def test_a_list_follows_the_folder(panel, runs, qtbot):

@@ -44,7 +44,7 @@ def test_the_first_start_trains_with_one_button(person: Person) -> None:
     assert window.banner.isVisible()
     person.click(window.first.button)
     person.until(lambda: window.live.isVisible() and person.shown() == "running")
-    person.until(lambda: window.live.snapshots[0].steps > 3)
+    person.until(lambda: window.live.snapshots[0].ring_measurements > 0)
     assert not window.first.isVisible()
     assert window.live.snapshots[0].simulated
     person.abort()

@@ -112,6 +112,24 @@ def reference(number: int) -> MeasurementBlock:
     )  # fmt: skip
 
 
+def on_twin(run: RunFile, skills: Sequence[float | None], anew: int) -> None:
+    """Record rounds on a twin, one a skill (None: it was not judged); of round `anew` two."""
+    for step, skill in enumerate(skills, start=1):
+        inner: dict[str, Any] = {
+            "step": step,
+            "loss": [2.0 / step, 1.0 / step],
+            "validation_loss": [1.0 / step, 0.5 / step],
+            "validation_accuracy": [0.5, 0.8],
+            "given_up": skill is not None and skill < 0.5,
+        }
+        if skill is not None:
+            inner |= {"loss": 0.6 - 0.1 * (step - 1), "expected": 0.3, "accuracy": 0.7}
+            inner |= {"skill": skill, "surprise": 1.1}
+        if step == anew:
+            run.event("twin", "outcome", "before it was resumed", {**inner, "skill": 0.0})
+        run.event("twin", "outcome", f"step {step}: trained on the twin", inner)
+
+
 def many_steps(run: RunFile, first: int, last: int, batch: int = 4) -> None:
     """Record steps without measurements, all in one transaction."""
     with run._database.transaction() as connection:

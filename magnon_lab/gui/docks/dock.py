@@ -26,7 +26,7 @@ from PyQt6.QtWidgets import (
     QWidget,
 )
 
-from magnon_lab.gui.docks import plots
+from magnon_lab.gui.docks import controls, plots
 from magnon_lab.gui.flow import FlowLayout
 from magnon_lab.gui.model.snapshot import Snapshot
 from magnon_lab.gui.theme import colours, mark
@@ -58,6 +58,7 @@ class Dock(QWidget):
         self.snapshots: Sequence[Snapshot] = ()
         self._drawn: tuple[object, ...] = ()
         self._stale = True
+        self._controls: dict[str, QWidget] = {}
         self.setAccessibleName(self.title)
         self.setMinimumSize(220, 140)
         self.tools = FlowLayout()
@@ -215,6 +216,7 @@ class Dock(QWidget):
         box.setAccessibleName(label)
         self.tools.addWidget(box)
         box.currentIndexChanged.connect(self.redraw)
+        self.remember(label, box)
         return box
 
     def add_check(self, label: str, tip: str, on: bool = False) -> QCheckBox:
@@ -224,6 +226,7 @@ class Dock(QWidget):
         box.setToolTip(tip)
         box.toggled.connect(self.redraw)
         self.tools.addWidget(box)
+        self.remember(label, box)
         return box
 
     def add_button(self, label: str, tip: str, checkable: bool = False) -> QToolButton:
@@ -235,6 +238,20 @@ class Dock(QWidget):
         button.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.tools.addWidget(button)
         return button
+
+    def remember(self, label: str, control: QWidget) -> None:
+        """Count a control among the choices that are remembered."""
+        self._controls[label] = control
+
+    def choices(self) -> dict[str, Any]:
+        """Return how the controls stand, by their labels."""
+        return {label: controls.value_of(one) for label, one in self._controls.items()}
+
+    def choose(self, choices: Mapping[str, Any]) -> None:
+        """Put the controls as they stood; what is not known any more stays as it is."""
+        for label, one in self._controls.items():
+            if label in choices:
+                controls.put(one, choices[label])
 
     def _add_export(self) -> None:
         fit = self.add_button("Fit", "Show everything again (Home)")

@@ -23,6 +23,8 @@ from magnon_lab.gui.theme import colours
 
 FIGURES = {"loss": "Loss", "accuracy": "Accuracy"}
 
+#: Up to so many steps, each is a point of its own.
+FEW = 12
 #: How long (ms) a view stands still before detail is asked for.
 STILL_MS = 120
 #: Bench time from which on it is told in hours, in s.
@@ -71,6 +73,7 @@ class LossDock(Dock):
         self.weight_told = QLabel("0")
         self.weight_told.setMinimumWidth(self.fontMetrics().horizontalAdvance("0.9999"))
         self.smooth.valueChanged.connect(self.redraw)
+        self.remember("Smoothing", self.smooth)
         for widget in (name, self.smooth, self.weight_told):
             self.tools.addWidget(widget)
         self.bands = self.add_check(
@@ -197,7 +200,7 @@ class LossDock(Dock):
                 smooth = weight > 0
                 self.items.line(
                     (key, "raw"), panel, x * self._factor, y, plots.pen(colour, dim),
-                    name="" if smooth else told,
+                    name="" if smooth else told, symbol="o" if len(x) <= FEW else None,
                 )  # fmt: skip
                 if smooth:
                     self.items.line(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 import pyqtgraph as pg
@@ -86,7 +87,13 @@ class WaterfallDock(Dock):
         name.setBuddy(box)
         self.tools.addWidget(name)
         self.tools.addWidget(box)
+        self.remember(word, box)
         return box
+
+    def choices(self) -> dict[str, Any]:
+        """Return how the controls stand; a range that follows the traces is no choice."""
+        followed = ("from", "to") if self.automatic.isChecked() else ()
+        return {name: one for name, one in super().choices().items() if name not in followed}
 
     def recolour(self) -> None:
         """Take on the colours of the theme."""

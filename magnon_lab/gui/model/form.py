@@ -25,6 +25,7 @@ from magnon_lab.gui.model.form_text import estimate_text, number_text, range_tex
 from magnon_lab.runs import RunError, RunsFolder
 from procedures import ProcedureNotFoundError, load_procedure
 from procedures.base import Held, RingProcedure
+from procedures.concerns import Concerns
 from procedures.context import Context
 from procedures.parameters import allowed
 
@@ -244,7 +245,12 @@ class Form:
         return {name: bench_file.idle(name) for name in bench_file.quantities} | bench_file.hold
 
     def shown(self, texts: Texts) -> set[str]:
-        """Return the names of the fields to show: PyMeasure's `group_by` may hide some."""
+        """Return the names of the fields to show.
+
+        `concerns` and PyMeasure's `group_by` hide what is of no use, but nothing that differs from
+        its default: it would be sent unseen.
+        """
+        concerns: Concerns = getattr(self.cls, "concerns", {})
         values = {}
         for name, one in self.fields.items():
             try:
@@ -254,9 +260,10 @@ class Form:
         return {
             name
             for name, one in self.fields.items()
-            if all(
+            if self.is_changed(name, texts[name])
+            or all(
                 other not in values or _holds(condition, values[other])
-                for other, condition in one.parameter.group_by.items()
+                for other, condition in {**concerns.get(name, {}), **one.parameter.group_by}.items()
             )
         }
 

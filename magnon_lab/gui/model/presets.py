@@ -12,6 +12,9 @@ from typing import Any
 
 import yaml
 
+FIRST = "digits-twin"
+"""The shipped preset that the first start trains."""
+
 NAME = re.compile(r"[\w(][\w ().,+=-]{0,79}")
 
 
@@ -43,6 +46,12 @@ class Presets:
     def find(self, name: str) -> Preset | None:
         """Return the preset of a name."""
         return next((one for one in self.list() if one.name == name), None)
+
+    def first(self) -> tuple[str, dict[str, Any]]:
+        """Return procedure and values of what the first start trains. Raises `PresetError`."""
+        if self._shipped is None:
+            raise PresetError("the shipped examples are missing: install Magnon Lab anew")
+        return read(self._shipped / f"{FIRST}.yaml")
 
     def save(self, name: str, procedure: str, values: Mapping[str, Any]) -> Preset:
         """Keep values under a name, in place of what the user kept there. Raises `PresetError`."""

@@ -17,6 +17,7 @@ from magnon_lab.gui.model.scores import Evaluations
 from magnon_lab.gui.model.snapshot import Reading, Snapshot
 from magnon_lab.gui.model.steps import Steps
 from magnon_lab.gui.model.traces import Drifting, Traces
+from magnon_lab.gui.model.twin_rounds import rounds_of
 from magnon_lab.runs import Event, RunError
 from magnon_lab.runs.viewing import RunViewer
 
@@ -106,7 +107,7 @@ class RunView:
 
     def _about(self, viewer: RunViewer) -> dict[str, Any]:
         info = viewer.info()
-        self._journal(viewer)
+        twin = {"twin": rounds_of(viewer.events("twin"))} if self._journal(viewer) else {}
         if info["status"] == "running" and self.snapshot.status == "paused":
             self._traces = Traces()  # what was cut short by the pause is measured anew
         measured, bench_time_s = viewer.used()
@@ -124,11 +125,16 @@ class RunView:
             "part_done": viewer.part_done(),
             "eta_s": viewer.eta_s() if running else math.nan,
             "loss_kind": viewer.loss_kind(),
+            "resumable": viewer.resumable(),
             "events": tuple(self._events),
+            **twin,
         }
 
-    def _journal(self, viewer: RunViewer) -> None:
-        """Read the journal; where the run was taken back to go on, everything else anew."""
+    def _journal(self, viewer: RunViewer) -> bool:
+        """Read the journal; where the run was taken back to go on, everything else anew.
+
+        Return whether it may tell anything new of a twin.
+        """
         new = viewer.events_after(self._last_event, EVENTS)
         known = self._version >= 0  # whether anything was read before
         if new:
@@ -138,6 +144,7 @@ class RunView:
             events, last = self._events, self._last_event
             self._begin_anew()
             self._events, self._last_event = events, last
+        return not known or any(event.kind == "twin" for _, event in new)
 
     def _data(self, viewer: RunViewer, info: Mapping[str, Any], deadline: float) -> dict[str, Any]:
         """Read data, what is looked at first before what takes long."""

@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,15 @@ MAY = {
     "abort": ("queued", "running", "paused"),
 }
 
+
+def may(kind: str, status: str, resumable: bool) -> bool:
+    """Return whether a request (pause, resume, stop, abort) makes sense of a run in a status.
+
+    One that ended can only go on from a checkpoint.
+    """
+    return status in MAY[kind] and (resumable or kind != "resume" or status == "paused")
+
+
 Stamp = tuple[tuple[int, int], ...]
 """Time and size of a run's files: others once anything was written."""
 
@@ -40,7 +50,8 @@ class RunRow:
     """What the table shows of a run; figures that are not known are NaN.
 
     loss, accuracy: of `split` where the run was judged at its end, else of the last step.
-    message: why it ended so, why it waits, or why it cannot be read.
+    message: why it ended so, why it waits, or why it cannot be read. resumable: whether there is a
+    checkpoint to go on from.
     """
 
     folder: Path
@@ -60,6 +71,7 @@ class RunRow:
     tags: tuple[str, ...] = ()
     note: str = ""
     configuration: Mapping[str, Any] = field(default_factory=dict)
+    resumable: bool = False
 
     @property
     def name(self) -> str:
@@ -87,14 +99,13 @@ class RunRow:
 
     def may(self, kind: str) -> bool:
         """Return whether a request (pause, resume, stop, abort) makes sense now."""
-        return self.status in MAY[kind]
+        return may(kind, self.status, self.resumable)
 
     def matches(self, words: str) -> bool:
         """Return whether each word is found somewhere in what is known of the run."""
-        text = self._text
-        return all(word in text for word in words.lower().split())
+        return all(word in self._text for word in words.lower().split())
 
-    @property
+    @cached_property
     def _text(self) -> str:
         parameters = " ".join(f"{name}={value}" for name, value in self.configuration.items())
         bench = "simulated" if self.simulated else "real"
@@ -174,6 +185,7 @@ def _read(run: RunFile, now: float) -> RunRow:
         tags=shown.annotations.tags,
         note=shown.annotations.note,
         configuration=shown.configuration,
+        resumable=shown.resumable,
     )
 
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from magnon_lab.gui.model.bench_text import BenchFacts, Range
 from magnon_lab.gui.model.curve import Array, Axis, Curve
 from magnon_lab.gui.model.peaks import Peak
+from magnon_lab.gui.model.twin_rounds import TwinRound
 from magnon_lab.runs import Event
 
 
@@ -132,7 +133,8 @@ class Snapshot:
     complete: whether the curves hold every step; before that they hold a sample of a long run.
     evaluations, confusions: by split, the latter the newest. waterfall: the newest traces;
     overview: traces spread over the whole run. part_done: 0..1 or None; bench_time_s, eta_s (wall
-    time left): NaN where unknown. error: why the file cannot be read, "" while it can.
+    time left): NaN where unknown. resumable: whether there is a checkpoint. error: why the file
+    cannot be read, "" while it can.
     """
 
     folder: Path
@@ -148,6 +150,7 @@ class Snapshot:
     bench_time_s: float = math.nan
     eta_s: float = math.nan
     loss_kind: str = ""
+    resumable: bool = False
     curves: Mapping[str, Curve] = field(default_factory=dict)
     complete: bool = False
     evaluations: Mapping[str, Scores] = field(default_factory=dict)
@@ -158,6 +161,7 @@ class Snapshot:
     overview: Waterfall | None = None
     knob_use: tuple[KnobUse, ...] = ()
     drift: Drift | None = None
+    twin: tuple[TwinRound, ...] = ()
     events: tuple[Event, ...] = ()
     error: str = ""
 

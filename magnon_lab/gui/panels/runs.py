@@ -99,6 +99,7 @@ class RunsPanel(QWidget):
         self._exporting.answered.connect(self._tell_exported)
         self._build()
         self.model.annotated.connect(self._annotate)
+        self.model.rowsInserted.connect(self._select_awaited)
         self._follow()
 
     def _build(self) -> None:
@@ -185,8 +186,6 @@ class RunsPanel(QWidget):
         self.model.show(rows)
         if first and rows:
             self.table.resizeColumnsToContents()
-        if self._awaited in self._known:
-            self.select(self._awaited)
         if error:
             self.tell(error, True)
         self._follow()
@@ -206,6 +205,10 @@ class RunsPanel(QWidget):
                 index, QItemSelectionModel.SelectionFlag.ClearAndSelect | rows
             )
             self.table.scrollTo(index)
+
+    def _select_awaited(self) -> None:
+        if self._awaited is not None:
+            self.select(self._awaited)
 
     def selected(self) -> list[RunRow]:
         """Return the selected runs, in the order of the table."""

@@ -14,6 +14,7 @@ from PyQt6.QtCore import (
     QSize,
     QSortFilterProxyModel,
     Qt,
+    QTimer,
     pyqtSignal,
 )
 from PyQt6.QtGui import QColor, QFontMetrics, QPainter
@@ -23,6 +24,9 @@ from magnon_lab.gui.model.runs_list import UNREADABLE, RunRow, duration, figure,
 from magnon_lab.gui.theme import colours
 
 _Role = Qt.ItemDataRole
+#: Rows that are inserted in one go: sorting a thousand at once would be felt.
+PORTION = 100
+
 SORT = int(_Role.UserRole)
 """Role of what a column is sorted by."""
 ROW = SORT + 1
@@ -127,9 +131,16 @@ class RunsModel(QAbstractTableModel):
     def __init__(self) -> None:
         super().__init__()
         self._rows: list[RunRow] = []
+        self._left: list[RunRow] = []
+        self._go_on = QTimer(self)
+        self._go_on.setSingleShot(True)
+        self._go_on.timeout.connect(self._insert)
 
     def show(self, rows: Sequence[RunRow]) -> None:
-        """Take the rows as they are by now, moving nothing that stays."""
+        """Take the rows as they are by now, moving nothing that stays.
+
+        Of many new ones the last come at once, others a portion at a time while the window lives.
+        """
         newest = {row.folder: row for row in rows}
         for at in reversed(range(len(self._rows))):
             if self._rows[at].folder not in newest:
@@ -142,10 +153,17 @@ class RunsModel(QAbstractTableModel):
             if new is not row and new != row:
                 self._rows[at] = new
                 self.dataChanged.emit(self.index(at, 0), self.index(at, last))
-        if newest:
-            self.beginInsertRows(QModelIndex(), len(self._rows), len(self._rows) + len(newest) - 1)
-            self._rows.extend(newest.values())
+        self._left = list(newest.values())
+        self._insert()
+
+    def _insert(self) -> None:
+        portion, self._left = self._left[-PORTION:], self._left[:-PORTION]
+        if portion:
+            self.beginInsertRows(_TOP, len(self._rows), len(self._rows) + len(portion) - 1)
+            self._rows.extend(portion)
             self.endInsertRows()
+        if self._left:
+            self._go_on.start(0)
 
     def row_of(self, folder: Path) -> int | None:
         """Return where the run of a folder stands."""

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import textwrap
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from PyQt6.QtCore import QSettings, Qt
@@ -25,16 +25,20 @@ from ..serving import Served
 
 LONG_MS = 60_000
 
-#: A training that is over in a moment, and one that goes on until it is told to end.
-SHORT = {
+#: A training that goes on until it is told to end.
+TRAINING = {
     "task": "spirals",
     "estimator": "input",
     "batch_size": "4",
     "shots": "1",
     "calibration": "8",
-    "budget": "200",
+    "budget": "2000000",
+    "keep": "none",
 }
-LONG = {**SHORT, "budget": "2000000", "keep": "none"}
+
+#: A run that is at work sooner, as long as one likes.
+WALK = f"{Path(__file__).parent / 'walking.py'}:Walk"
+LONG = {"steps": "1000000"}
 
 
 class Person:
@@ -92,9 +96,9 @@ class Person:
         self.press("Ctrl+A", field)
         self._bot.keyClicks(field, text)
 
-    def fill(self, values: dict[str, str]) -> None:
+    def fill(self, procedure: str, values: Mapping[str, str]) -> None:
         """Fill the form as a preset does."""
-        self.window.launch.load("train", values)
+        self.window.launch.load(procedure, values)
 
     def row(self, at: int = -1) -> RunSummary:
         """Return what the folder says of one run."""
@@ -120,10 +124,10 @@ class Person:
         self.until(action.isEnabled)
         action.trigger()
 
-    def start(self, values: dict[str, str]) -> int:
-        """Start a training by its key, wait until it works, and return its process."""
+    def start(self, procedure: str = WALK, values: Mapping[str, str] = LONG) -> int:
+        """Start a run by its key, wait until it works, and return its process."""
         before = len(RunsFolder(self.runs).list())
-        self.fill(values)
+        self.fill(procedure, values)
         self.until(self.window.launch.start_button.isEnabled)
         self.press("Ctrl+Return")
         self.until(lambda: len(RunsFolder(self.runs).list()) > before and self.row().steps > 1)

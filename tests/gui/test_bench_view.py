@@ -196,7 +196,7 @@ def test_a_pause_shows_standby_and_its_end_what_goes_on(tmp_path: Path) -> None:
     run.quiet("standby")
     run.run.pause("paused on request")
     view.take_run(run.snapshot())
-    assert view.headline().endswith("has the bench, in standby")
+    assert view.headline().endswith("has the bench, paused")
     assert values(view) == HELD
     assert cards(view)["generator"].output is False
     assert cards(view)["amplifier"].output is True

@@ -13,7 +13,7 @@ from magnon_lab.bench import BenchFile
 from magnon_lab.bench.benchfile import shipped_path
 from magnon_lab.gui.model.form import WHOLE, Form
 from magnon_lab.gui.model.form_text import number_text, range_text, span_text
-from magnon_lab.gui.model.presets import PresetError, Presets, read
+from magnon_lab.gui.model.presets import FIRST, PresetError, Presets, read
 from procedures import ProcedureNotFoundError
 
 BENCH = BenchFile.load(shipped_path())
@@ -261,6 +261,7 @@ def test_the_examples_come_as_presets_that_fill_the_form(form, tmp_path):
     presets = Presets(tmp_path)
     shipped = [one for one in presets.list() if one.shipped]
     assert {one.name for one in shipped} >= {"spirals-pgt", "digits-input"}
+    assert presets.first() == read(presets.find(FIRST).path)
     for one in shipped:
         procedure, values = read(one.path)
         texts, unknown = form.texts(values)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -28,17 +29,42 @@ from magnon_lab.gui.theme import THEMES, Theme, colours
 CONTROLS = (QAbstractButton, QAbstractSpinBox, QComboBox, QLineEdit, QSlider, QTableView)
 
 
-@pytest.fixture
-def window(qtbot: QtBot, tmp_path: Path) -> MainWindow:
+def opened(folder: Path) -> MainWindow:
+    """Open a window that remembers in `folder`."""
     application = QApplication.instance()
     assert isinstance(application, QApplication)
-    settings = Settings(QSettings(str(tmp_path / "w.ini"), QSettings.Format.IniFormat))
+    settings = Settings(QSettings(str(folder / "w.ini"), QSettings.Format.IniFormat))
     window = MainWindow(
-        tmp_path / "runs", BenchFile.load(None), settings, Theme(application, "light")
+        folder / "runs", BenchFile.load(None), settings, Theme(application, "light")
     )
-    qtbot.addWidget(window)
     window.show()
-    window.welcome(False)
+    return window
+
+
+@pytest.fixture(scope="module")
+def shared(qapp: QApplication, tmp_path_factory: pytest.TempPathFactory) -> Iterator[MainWindow]:
+    """Open one window for all that leave it as it was."""
+    folder = tmp_path_factory.mktemp("window")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CONFIG_HOME", str(folder / "config"))
+        window = opened(folder)
+        window.welcome(False)
+        yield window
+        window.close()
+
+
+@pytest.fixture
+def window(qtbot: QtBot, shared: MainWindow) -> MainWindow:
+    qtbot.waitExposed(shared)
+    shared.activateWindow()
+    return shared
+
+
+@pytest.fixture
+def own(qtbot: QtBot, tmp_path: Path) -> MainWindow:
+    """Open a window for a single test."""
+    window = opened(tmp_path)
+    qtbot.addWidget(window)
     qtbot.waitExposed(window)
     return window
 
@@ -120,14 +146,16 @@ def test_f1_lists_the_keys_and_escape_closes_them(window: MainWindow, qtbot: QtB
 
 
 @pytest.mark.parametrize("name", THEMES)
-def test_each_theme_is_taken_on_and_remembered(window: MainWindow, name: str) -> None:
+def test_each_theme_is_taken_on_and_remembered(own: MainWindow, name: str) -> None:
+    window = own
     window._use_theme(name)
     assert window._settings.theme == name
     window_colour = window.palette().window().color().name()
     assert window_colour == colours().background
 
 
-def test_the_layout_is_remembered(window: MainWindow, qtbot: QtBot, tmp_path: Path) -> None:
+def test_the_layout_is_remembered(own: MainWindow, qtbot: QtBot, tmp_path: Path) -> None:
+    window = own
     window._docks["log"].hide()
     loss, waterfall = (window.live.docks[name][1] for name in ("LossDock", "WaterfallDock"))
     loss.log_y.setChecked(True)
@@ -135,14 +163,8 @@ def test_the_layout_is_remembered(window: MainWindow, qtbot: QtBot, tmp_path: Pa
     loss.axis.setCurrentIndex(0)
     waterfall.low.setValue(-95)
     window.close()
-    application = QApplication.instance()
-    assert isinstance(application, QApplication)
-    settings = Settings(QSettings(str(tmp_path / "w.ini"), QSettings.Format.IniFormat))
-    again = MainWindow(
-        tmp_path / "runs", BenchFile.load(None), settings, Theme(application, "light")
-    )
+    again = opened(tmp_path)
     qtbot.addWidget(again)
-    again.show()
     assert not again._docks["log"].isVisible()
     loss, waterfall = (again.live.docks[name][1] for name in ("LossDock", "WaterfallDock"))
     assert (loss.log_y.isChecked(), loss.smooth.value(), loss.axis_name) == (True, 20, "step")

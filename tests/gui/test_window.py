@@ -9,13 +9,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 from pytestqt.qtbot import QtBot
 
+from magnon_lab.gui.model import presets
+from magnon_lab.gui.model.presets import FIRST
 from magnon_lab.gui.model.runs_list import UNREADABLE
 from magnon_lab.runs import RunsFolder
 
 from ..serving import Served, serve
-from .acting import LONG, SHORT, Person, alive, end, window_process
+from .acting import TRAINING, WALK, Person, alive, end, window_process
 
 
 @pytest.fixture(scope="module")
@@ -38,18 +41,30 @@ def person(qtbot: QtBot, tmp_path: Path, served: Served) -> Iterator[Person]:
                 person.until(lambda found=found: found.status not in ("running", "paused"))
 
 
-def test_the_first_start_trains_with_one_button(person: Person) -> None:
+def test_the_first_start_trains_with_one_button_and_is_steered_by_keys(
+    person: Person, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     window = person.window
+    (tmp_path / f"{FIRST}.yaml").write_text(yaml.safe_dump({"procedure": "train", **TRAINING}))
+    monkeypatch.setattr(presets, "_examples", lambda: tmp_path)  # what begins to learn sooner
     assert window.first.isVisible()
     assert window.banner.isVisible()
     person.click(window.first.button)
     person.until(lambda: window.live.isVisible() and person.shown() == "running")
-    person.until(lambda: window.live.snapshots[0].ring_measurements > 0)
+    person.until(lambda: window.live.snapshots[0].steps > 3)
     assert not window.first.isVisible()
     assert window.live.snapshots[0].simulated
-    person.abort()
-    person.until(lambda: person.shown() == "aborted")
-    assert person.status() == "aborted"
+    person.press("Ctrl+P")
+    person.until(lambda: person.shown() == "paused")
+    person.press("Ctrl+R")
+    person.until(lambda: person.shown() == "running")
+    person.press("Ctrl+T")
+    person.until(lambda: person.shown() == "stopped")
+    person.until(window.actions_["resume"].isEnabled)
+    assert not window.actions_["pause"].isEnabled()
+    with RunsFolder(person.runs).find("latest") as run:
+        assert [request.kind for request in run.requests()] == ["pause", "resume", "stop"]
+        assert run.evaluations()[-1].split == "test"
 
 
 def test_wrong_input_is_told_at_its_field(person: Person) -> None:
@@ -73,7 +88,8 @@ def test_wrong_input_is_told_at_its_field(person: Person) -> None:
 
 
 def test_what_only_the_run_can_know_is_told_at_its_field(person: Person) -> None:
-    person.fill({**SHORT, "task": "digits", "batch_size": "1300", "budget": "20000"})
+    values = {**TRAINING, "task": "digits", "batch_size": "1300", "budget": "20000"}
+    person.fill("train", values)
     person.until(person.window.launch.start_button.isEnabled)
     person.press("Ctrl+Return")
     problem = person.window.launch.view.rows["batch_size"].problem
@@ -91,7 +107,7 @@ def test_a_queue_of_three_of_which_one_fails(person: Person, tmp_path: Path) -> 
         "    DATA_COLUMNS = ['Turn']\n\n    def execute(self):\n"
         "        raise RuntimeError('the pump has stopped')\n"
     )
-    for procedure, values in (("train", SHORT), (f"{script}:Fails", {}), ("train", SHORT)):
+    for procedure, values in ((WALK, {}), (f"{script}:Fails", {}), (WALK, {})):
         assert window.launch.choose(procedure)
         window.launch.load(procedure, values)
         person.until(window.launch.queue_button.isEnabled)
@@ -110,24 +126,8 @@ def test_a_queue_of_three_of_which_one_fails(person: Person, tmp_path: Path) -> 
     person.until(lambda: len(person.listed()) == 3)
 
 
-def test_pause_resume_and_stop(person: Person) -> None:
-    person.start(LONG)
-    person.until(lambda: person.shown() == "running")
-    person.press("Ctrl+P")
-    person.until(lambda: person.shown() == "paused")
-    person.press("Ctrl+R")
-    person.until(lambda: person.shown() == "running")
-    person.press("Ctrl+T")
-    person.until(lambda: person.shown() == "stopped")
-    person.until(person.window.actions_["resume"].isEnabled)
-    assert not person.window.actions_["pause"].isEnabled()
-    with RunsFolder(person.runs).find("latest") as run:
-        assert [request.kind for request in run.requests()] == ["pause", "resume", "stop"]
-        assert run.evaluations()[-1].split == "test"
-
-
 def test_closed_and_opened_again_while_the_run_goes_on(person: Person) -> None:
-    pid = person.start(LONG)
+    pid = person.start()
     person.window.close()
     steps = person.row().steps
     person.until(lambda: person.row().steps > steps + 5)
@@ -143,7 +143,7 @@ def test_closed_and_opened_again_while_the_run_goes_on(person: Person) -> None:
 
 
 def test_two_windows_on_one_run(person: Person) -> None:
-    person.start(LONG)
+    person.start()
     first = person.window
     second = person.open_window()
     second.open_run(person.row().folder)
@@ -158,7 +158,7 @@ def test_two_windows_on_one_run(person: Person) -> None:
 
 
 def test_a_killed_run_is_shown_as_interrupted_and_resumes(person: Person) -> None:
-    pid = person.start({**LONG, "keep": "all"})
+    pid = person.start()
     person.until(lambda: person.shown() == "running")
     os.kill(pid, signal.SIGKILL)
     person.until(lambda: person.shown() == "interrupted")
@@ -173,7 +173,7 @@ def test_a_killed_run_is_shown_as_interrupted_and_resumes(person: Person) -> Non
 
 
 def test_a_killed_window_leaves_the_run(person: Person, tmp_path: Path) -> None:
-    pid = person.start(LONG)
+    pid = person.start()
     other = window_process(person.runs, person.served.bench, tmp_path / "other")
     try:
         time.sleep(2.0)  # until it has opened and looks at the run, on most machines
@@ -189,7 +189,7 @@ def test_a_killed_window_leaves_the_run(person: Person, tmp_path: Path) -> None:
 
 
 def test_make_safe_while_the_run_hangs(person: Person) -> None:
-    pid = person.start(LONG)
+    pid = person.start()
     person.until(lambda: person.shown() == "running")
     os.kill(pid, signal.SIGSTOP)
     try:

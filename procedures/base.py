@@ -318,24 +318,21 @@ class RingProcedure(Procedure):
         return not self.ended_early
 
     def wait_while_paused(self) -> None:
-        """Wait, with the bench in standby, while a pause is asked for, then start it again.
+        """Wait, with the bench at rest, while a pause is asked for, then start it again.
 
         Ends at once where none is. A stop ends the pause too, so that what follows a stop can be
         measured. Raises `CutShortError` if an abort ends it.
         """
         context = self.context
         if context.pause.is_set() and not context.stop.is_set() and not self.should_stop():
-            if self.uses_bench:
-                context.pulse.beat("safe")
-                self.bench.standby()
-            self._wait("paused on request")
+            self._wait(f"paused on request, {self._rest()}")
             self.switch_on()
 
     def while_paused(self) -> None:
         """Do what is to be done during a pause; called every `LOOK_S`."""
 
     def pause_on_error(self, message: str) -> None:
-        """Wait for an operator, the bench being in standby after an error that `message` tells.
+        """Wait for an operator, the bench being at rest after an error that `message` tells.
 
         Then the bench is started again. Raises `CutShortError` if the run is to end instead: what
         could not be measured once is not tried for a last evaluation. Raises `InstrumentError` if
@@ -347,22 +344,28 @@ class RingProcedure(Procedure):
         self.run_file.event("pause", "outcome", message)
         if not (context.stop.is_set() or self.should_stop()):
             context.pause.set()
-            self._wait(message)
+            self._wait("; ".join(filter(None, (message, self.bench.resting))))
         if context.stop.is_set():
             self.ended_early = True
             raise CutShortError
         self.switch_on()
 
+    def _rest(self) -> str:
+        if not self.uses_bench:
+            return "nothing is on"
+        self.context.pulse.beat("safe")
+        return self.bench.rest()
+
     def _wait(self, message: str) -> None:
         context = self.context
         self.run_file.pause(message)
-        context.paused.set()
+        context.waits = message
         while context.pause.is_set() and not context.stop.is_set() and not self.should_stop():
             context.pulse.beat("pause")
             self.while_paused()
             time.sleep(LOOK_S)
         context.pause.clear()
-        context.paused.clear()
+        context.waits = ""
         self.run_file.resume()
 
 

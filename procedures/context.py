@@ -21,11 +21,11 @@ class Context:
     """The bench file and the runs, later the opened bench and the run file, and what is asked.
 
     `stop`: end after the current step. `pause`: wait after the current step until it is cleared;
-    `paused` tells that the run waits. (An abort is PyMeasure's `should_stop`.) The procedure beats
-    `pulse` as it gets on. `on_error`: what comes of what cannot be measured after every try, or of
-    an overdriven analyser: a pause that waits for an operator, or the end of the run. `wishes` are
-    the requests to set something that came and are to be followed; None for a procedure that turns
-    no knob on request.
+    `waits`: what a run that waits waits for, and how its bench stands. (An abort is PyMeasure's
+    `should_stop`.) The procedure beats `pulse` as it gets on. `on_error`: what comes of what cannot
+    be measured after every try, or of an overdriven analyser: a pause that waits for an operator,
+    or the end of the run. `wishes` are the requests to set something that came and are to be
+    followed; None for a procedure that turns no knob on request.
     """
 
     bench_file: BenchFile
@@ -34,7 +34,7 @@ class Context:
     bench: Bench | None = None
     stop: threading.Event = field(default_factory=threading.Event)
     pause: threading.Event = field(default_factory=threading.Event)
-    paused: threading.Event = field(default_factory=threading.Event)
+    waits: str = ""
     pulse: Pulse = field(default_factory=Pulse)
     on_error: Literal["pause", "fail"] = "pause"
     wishes: queue.SimpleQueue[Request] | None = None

@@ -146,8 +146,7 @@ class Hand(RingProcedure):
         self.emit("results", self._record(measurement, found))
         if self._unread > self.context.bench_file.model.retries:
             self._unread = 0
-            if not all(outcome.ok for outcome in self.bench.standby()):
-                self.bench.safe()
+            self.bench.rest()
             self.pause_on_error(wrong)
         return True
 

@@ -25,16 +25,17 @@ from magnon_lab.bench.measuring import (
     asked,
 )
 from magnon_lab.bench.planner import plan
-from magnon_lab.bench.quantities import ShownQuantity, unit_of
+from magnon_lab.bench.quantities import ShownQuantity
 from magnon_lab.bench.reference import References
 from magnon_lab.bench.stand import CheckLine, Journal, Stand, no_journal
-from magnon_lab.bench.steps import StepOutcome
+from magnon_lab.bench.steps import MAY_BE_ON, StepOutcome, failures
 from magnon_lab.bench.switching import Switching
 from magnon_lab.bench.turning import ShouldStop, Turner
 
 log = logging.getLogger(__name__)
 
 Leave = Literal["safe", "standby", "unchanged"]
+IN_STANDBY = "bench in standby"
 
 
 def never() -> bool:
@@ -73,6 +74,7 @@ class Bench:
         self.custody = Custody(bench_file, journal, what, guard_command)
         self.started = False
         self.outcomes: list[StepOutcome] = []
+        self.resting = ""
         self._all_off = False
         self.stand = Stand(bench_file, journal)
         self._turner = Turner(self.stand)
@@ -270,16 +272,15 @@ class Bench:
                 self._switching.verify, recover, self._before, ends, on_measurement
             )
         except MeasurementFailedError as error:
+            self.rest()
             log.error("%s", error)
-            if not all(outcome.ok for outcome in self.standby()):
-                self.safe()
             raise
         except (InstrumentError, ConnectionFailed, GuardLostError) as error:
-            log.error("%s", error)
             self.safe()
+            log.error("%s", error)
             raise
         if taken.stopped == "overload":
-            self.standby()
+            self.rest()
         return taken
 
     def set(self, quantity: str, value: float, should_stop: ShouldStop = never) -> float:
@@ -330,6 +331,14 @@ class Bench:
         self._log()
         return self.outcomes
 
+    def rest(self) -> str:
+        """Go to standby, or to safe where that cannot be confirmed; tell, and keep, which it is."""
+        failed = failures(self.standby())
+        unsure = failures(self.safe()) if failed else ""
+        safe = f"bench safe, for standby failed: {failed}"
+        self.resting = f"{MAY_BE_ON} ({unsure})" if unsure else safe if failed else IN_STANDBY
+        return self.resting
+
     def safe(self) -> list[StepOutcome]:
         """Switch everything off, and tell what came of each step with its read-back.
 
@@ -349,18 +358,7 @@ class Bench:
 
     def show(self) -> list[ShownQuantity]:
         """Return every quantity of this bench with its limits, knob range and read-back."""
-        found = self.readback()
-        return [
-            ShownQuantity(
-                quantity=quantity,
-                unit=unit_of(quantity),
-                readback=found[quantity],
-                held=self._held.get(quantity, self.bench_file.hold.get(quantity)),
-                limits=self.stand.limits.ranges[quantity],
-                knob=self.bench_file.knobs.get(quantity),
-            )
-            for quantity in self.bench_file.quantities
-        ]
+        return self.stand.show(self.readback(), self._held)
 
     def _check(self, held: Mapping[str, float], drive: bool) -> None:
         """Refuse what may not be held, or would make a reference that may not be."""

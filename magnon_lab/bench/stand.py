@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
@@ -13,6 +13,7 @@ from magnon_lab.bench.clock import Clock, WallClock
 from magnon_lab.bench.common_reference import reference_hazards
 from magnon_lab.bench.errors import BenchError, InstrumentError, OutputLostError
 from magnon_lab.bench.freshness import Freshness
+from magnon_lab.bench.quantities import ShownQuantity, unit_of
 from magnon_lab.bench.session import Session
 
 Journal = Callable[[str, str, str, dict[str, Any]], None]
@@ -157,3 +158,17 @@ class Stand:
         if library:
             for session in self.sessions.values():
                 session.close_manager()
+
+    def show(self, readback: Mapping[str, float], held: Mapping[str, float]) -> list[ShownQuantity]:
+        """Return every quantity of this bench with its limits, knob range and read-back."""
+        return [
+            ShownQuantity(
+                quantity=quantity,
+                unit=unit_of(quantity),
+                readback=readback[quantity],
+                held=held.get(quantity, self.bench_file.hold.get(quantity)),
+                limits=self.limits.ranges[quantity],
+                knob=self.bench_file.knobs.get(quantity),
+            )
+            for quantity in self.bench_file.quantities
+        ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import signal
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from types import FrameType
 
@@ -45,6 +45,13 @@ class StepOutcome:
     text: str
     readback: dict[str, float] = field(default_factory=dict)
 
+
+def failures(outcomes: Iterable[StepOutcome]) -> str:
+    """Tell the steps that failed and what came of them, "" where none did."""
+    return "; ".join(f"{one.name}: {one.text}" for one in outcomes if not one.ok)
+
+
+MAY_BE_ON = "THE BENCH MAY STILL BE ON"
 
 PATIENCE_S = 1.0
 """A step of another instrument waits so long for the one before, which is usually done by then."""

@@ -63,8 +63,7 @@ class Control:
     @property
     def waits(self) -> str:
         """What the run waits for, "" while it gets on."""
-        paused = self._context is not None and self._context.paused.is_set()
-        return "paused, bench in standby" if paused else ""
+        return self._context.waits if self._context is not None else ""
 
     @property
     def stuck(self) -> bool:

@@ -15,6 +15,7 @@ from typing import Any, Literal
 from pymeasure.experiment import Procedure, Results
 
 from magnon_lab.bench import Bench, BenchFile
+from magnon_lab.bench.steps import MAY_BE_ON, failures
 from magnon_lab.cli.control import Control
 from magnon_lab.cli.errors import BadInputError, Failure, exit_code_of
 from magnon_lab.cli.guard import COMMAND as GUARD
@@ -252,14 +253,13 @@ def _conclude(
 def _unsafe(context: Context) -> str:
     """Say what is not known to be off although the bench was to be safe, "" if all is."""
     bench = context.bench
-    failed = [outcome for outcome in bench.outcomes if not outcome.ok] if bench else []
-    if not failed:
+    told = failures(bench.outcomes) if bench else ""
+    if not told:
         return ""
-    told = "; ".join(f"{outcome.name}: {outcome.text}" for outcome in failed)
     then = "its guard goes on trying, and magnon-lab bench safe does so by hand"
     if context.bench_file.in_process:
         then = "its simulated laboratory ends with this process"
-    return f"THE BENCH MAY STILL BE ON ({told}); {then}"
+    return f"{MAY_BE_ON} ({told}); {then}"
 
 
 def _stuck(context: Context) -> str:
@@ -273,6 +273,6 @@ def _stuck(context: Context) -> str:
     if context.bench.guarded:
         return f"{told}, so the process is ended, and its guard makes the bench safe"
     return (
-        f"{told}, so the process is ended. THE BENCH MAY STILL BE ON: no guard looks after it; "
+        f"{told}, so the process is ended. {MAY_BE_ON}: no guard looks after it; "
         "magnon-lab bench safe switches it off once its instruments answer"
     )

@@ -1,4 +1,4 @@
-"""An overdriven analyser: flagged, standby, and a pause that waits for an operator."""
+"""A pause that waits for an operator: the bench is at rest meanwhile, whatever fails."""
 
 from __future__ import annotations
 
@@ -12,20 +12,25 @@ from magnon_lab.bench.benchfile import shipped_path
 from magnon_lab.runs import RunFile, RunsFolder
 
 from ..serving import changed_bench
-from .asking import bystander, differences, wait_for
+from .asking import at_step, bystander, differences, wait_for
 from .conftest import Command
 
 AT = 40  # number of the measurement, in the third step
 
 
+def _with_fault(folder: Path, fault: str) -> Path:
+    """Write a bench file whose simulated laboratory has a fault."""
+    shipped = shipped_path().parent / "sim_instruments.yaml"
+    library = folder / "with-fault.yaml"
+    told = f"\nlaboratory:\n  faults: [{{{fault}}}]"
+    library.write_text(shipped.read_text().replace("\nlaboratory:", told, 1))
+    return changed_bench(folder, lambda text: text.replace(str(shipped), str(library)))
+
+
 @pytest.fixture
 def overloading(tmp_path: Path) -> Path:
     """A bench whose analyser is overdriven once."""
-    shipped = shipped_path().parent / "sim_instruments.yaml"
-    library = tmp_path / "overloading.yaml"
-    fault = f"\n  faults: [{{kind: overload, role: analyser, measurement: {AT}, at: 1}}]"
-    library.write_text(shipped.read_text().replace("\nlaboratory:", f"\nlaboratory:{fault}", 1))
-    return changed_bench(tmp_path, lambda text: text.replace(str(shipped), str(library)))
+    return _with_fault(tmp_path, f"kind: overload, role: analyser, measurement: {AT}, at: 1")
 
 
 def _when_paused(runs: Path, kind: str, seen: list[RunFile]) -> Callable[[], None]:
@@ -90,3 +95,33 @@ def test_or_it_fails_at_once_if_asked_to(
     assert told.code == 1
     assert told.json["status"] == "failed"
     assert "overdriven at" in told.json["message"]
+
+
+@pytest.mark.parametrize(
+    ("count", "told"),
+    [
+        (2, "paused on request, bench safe, for standby failed: generator off: "),
+        (9, "paused on request, THE BENCH MAY STILL BE ON (generator off: "),
+    ],
+)
+def test_a_pause_whose_standby_fails_is_no_rest(
+    command: Command, tmp_path: Path, train: tuple[str, ...], count: int, told: str
+) -> None:
+    bench = _with_fault(
+        tmp_path, f"kind: lost, role: generator, command: ':OUTP', at: 3, count: {count}"
+    )
+    runs, seen = tmp_path / "runs", []
+
+    def pause_then_abort() -> None:
+        run = at_step(runs, 2)
+        run.request("pause")
+        wait_for(lambda: run.info()["status"] == "paused")
+        seen.append((run.info()["message"], len(run.events("safe"))))
+        run.request("abort")
+        run.close()
+
+    with bystander(pause_then_abort):
+        command("run", "train", "--json", *train, "--runs", runs, "--bench", bench)
+    ((message, steps),) = seen
+    assert message.startswith(told)
+    assert steps > 0

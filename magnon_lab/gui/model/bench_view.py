@@ -181,7 +181,7 @@ class BenchView:
         """Return one line on who has the bench, or how old what is shown is."""
         now = time.time() if now is None else now
         if self.live is not None:
-            state = ", in standby" if self.live.status == "paused" else ""
+            state = ", paused" if self.live.status == "paused" else ""
             return f"Run {self.live.id} has the bench{state}"
         if self.unsure:
             return f"{self.unsure} ({age(now - self._known.at)})"

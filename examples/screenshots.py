@@ -1,9 +1,10 @@
 """Take the pictures of the windows that the documentation shows.
 
-    python examples/screenshots.py [--out docs/pictures/windows] [--quick]
+    python examples/screenshots.py [--out FOLDER] [--runs FOLDER] [--looks light-small …]
 
 Trains on the simulated bench, lets runs fail and be compared, and photographs the window in each
-state, light and dark, on a small and a large screen. `--quick` takes one theme and one size.
+state, light and dark, on a small and a large screen. `--runs` keeps the runs, or takes those that
+are there; `--looks` takes only some.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
@@ -32,8 +33,16 @@ from magnon_lab.runs import RunsFolder
 
 HERE = Path(__file__).parent
 SIZES = {"small": QSize(1366, 768), "large": QSize(2560, 1440)}
-THEMES = ("light", "dark")
+LOOKS = list(itertools.product(("light", "dark"), SIZES))
+SPIRALS = {"task": "spirals", "batch_size": 8, "learning_rate": 0.03}
 LONG_S = 180.0
+
+
+def parameters(values: Mapping[str, object], **more: object) -> list[str]:
+    """Return parameters as words of a command line."""
+    return [
+        word for name, value in {**values, **more}.items() for word in ("-p", f"{name}={value}")
+    ]
 
 
 def run(runs: Path, *words: str) -> None:
@@ -43,12 +52,13 @@ def run(runs: Path, *words: str) -> None:
 
 
 def make_runs(runs: Path) -> None:
-    """Make the runs that the pictures show: three repeats, a sweep, one that fails."""
-    spirals = ("train", "--config", str(HERE / "spirals-input.yaml"), "-p", "budget=9000")
-    for seed in range(3):
-        run(runs, *spirals, "-p", f"seed={seed}", "-p", "validate_every=10")
+    """Make the runs that the pictures show: repeats of two methods, a sweep, one that fails."""
+    for method, seed in itertools.product(("input", "trace"), range(3)):
+        words = {**SPIRALS, "estimator": method, "seed": seed, "validate_every": 20}
+        run(runs, "train", *parameters(words, budget=5000))
+    run(runs, "train", "--config", str(HERE / "digits-twin.yaml"))
     run(runs, "gain_sweep")
-    failing = runs.parent / "failing.py"
+    failing = Path(tempfile.gettempdir()) / "failing.py"
     failing.write_text(
         "from pymeasure.experiment import Procedure\n\n\n"
         "class Fails(Procedure):\n    DATA_COLUMNS = ['Turn']\n\n    def execute(self):\n"
@@ -89,30 +99,42 @@ class Photographer:
 def scenes(window: MainWindow, photographer: Photographer, runs: Path) -> Iterator[str]:
     """Bring the window into one state after the other."""
     found = RunsFolder(runs).list()
-    trained = [one.folder for one in found if one.procedure == "train"]
+    trained = [one for one in found if one.procedure == "train" and one.status == "finished"]
+    repeats = [one.folder for one in trained if one.configuration["task"] == "spirals"]
+    (twin,) = (one.folder for one in trained if one.configuration["task"] == "digits")
+    docks = {name: dock for name, (dock, _) in window.live.docks.items()}
     yield "first-start"
     window.welcome(False)
     yield "empty"
     photographer.wait(window.runs.proxy.rowCount)
-    window.open_run(trained[0])
+    window.open_run(twin)
+    for name in ("TwinDock", "ConfusionDock"):
+        docks[name].raise_()
     yield "finished"
-    window.steering.show_runs(trained)
+    for name in ("WaterfallDock", "LossDock", "KnobsDock", "TraceDock"):
+        docks[name].raise_()
+    window.live.docks["LossDock"][1].choose({"Smoothing": 20})
+    window.steering.show_runs(repeats)
     yield "compare"
+    window.live.docks["LossDock"][1].choose({"Smoothing": 0})
     sweep = next(one.folder for one in found if one.procedure == "gain_sweep")
     window.open_run(sweep)
+    docks["WaterfallDock"].raise_()
     yield "sweep"
-    window.open_run(found[-1].folder)
+    docks["TraceDock"].raise_()
+    window.open_run(next(one.folder for one in found if one.status == "failed"))
     window.go_to("log")
     yield "error"
+    window.open_run(sweep)
     window.go_to("table")
     window.actions_["check"].trigger()
     photographer.wait(lambda: not window.processes.at_work)
     yield "bench"
     window.launch.choose("train")
-    window.launch.load("train", {"task": "spirals", "estimator": "input", "budget": 20000})
+    window.launch.load("train", {**SPIRALS, "estimator": "input", "budget": 20000})
     photographer.wait(window.launch.start_button.isEnabled)
     window.actions_["start"].trigger()
-    photographer.wait(lambda: any(one.steps > 60 for one in window.live.snapshots))
+    photographer.wait(lambda: any(one.steps > 80 for one in window.live.snapshots))
     yield "training"
     window.actions_["abort"].trigger()
     photographer.wait(lambda: not window.processes.at_work)
@@ -122,14 +144,16 @@ def main() -> None:
     """Take all pictures."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=HERE.parent / "docs" / "pictures" / "windows")
-    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--runs", type=Path)
+    parser.add_argument("--looks", nargs="+", default=["-".join(look) for look in LOOKS])
     asked = parser.parse_args()
     asked.out.mkdir(parents=True, exist_ok=True)
-    looks = list(itertools.product(THEMES, SIZES))[: 1 if asked.quick else None]
+    looks = [look for look in LOOKS if "-".join(look) in asked.looks]
     with tempfile.TemporaryDirectory() as folder:
         os.environ["XDG_CONFIG_HOME"] = folder
-        runs = Path(folder) / "runs"
-        make_runs(runs)
+        runs = asked.runs or Path(folder) / "runs"
+        if not runs.is_dir():
+            make_runs(runs)
         application = QApplication(sys.argv[:1])
         for look, size in looks:
             kept = QSettings(str(Path(folder) / f"{look}-{size}.ini"), QSettings.Format.IniFormat)

@@ -25,7 +25,7 @@ REAL = (
 )
 WHAT = (
     "Learns to read handwritten digits through the ring from 500 ring measurements, and is tested "
-    "with 1,588 more: less than a minute on the simulated bench."
+    "with 1\u202f588 more: less than a minute on the simulated bench."
 )
 
 

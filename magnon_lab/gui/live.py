@@ -6,7 +6,8 @@ import itertools
 from collections.abc import Sequence
 from pathlib import Path
 
-from PyQt6.QtCore import QObject, Qt, pyqtSignal
+from PyQt6.QtCore import QObject, Qt, QTimer, pyqtSignal
+from PyQt6.QtGui import QShowEvent
 from PyQt6.QtWidgets import QDockWidget, QMainWindow, QWidget
 
 from magnon_lab.gui.docks.confusion import ConfusionDock
@@ -35,6 +36,9 @@ SMALL: Rows = (
         (TraceDock, WaterfallDock, KnobsDock, ConfusionDock),
     ),
 )
+
+SHARES = (0.58, 0.42)
+"""Of width and height, for what stands first and second."""
 
 LARGE_PX = 950
 """From this height of the window on there is room for two rows."""
@@ -65,6 +69,7 @@ class LiveArea(QMainWindow):
         )
         self.docks: dict[str, tuple[QDockWidget, Dock]] = {}
         self._views: list[RunView] = []
+        self._to_share: list[list[QDockWidget]] = []
         self._aside: RunView | None = None
         self._bridge = _Bridge(self)
         self._bridge.changed.connect(self._look)  # from another thread Qt queues it by itself
@@ -90,14 +95,27 @@ class LiveArea(QMainWindow):
                 for dock in stack:
                     dock.show()
             lines.append(firsts)
+        for dock in itertools.chain(*lines):
+            dock.show()
+            dock.raise_()
+        self._to_share = lines
+        if self.isVisible():
+            self._share_room()
+
+    def _share_room(self) -> None:
+        """Give the docks of the first layout their shares of the room, once that is known."""
+        lines, self._to_share = self._to_share, []
+        across, down = Qt.Orientation.Horizontal, Qt.Orientation.Vertical
         for firsts in lines:
-            self.resizeDocks(firsts, [300, 220], Qt.Orientation.Horizontal)
-            for dock in firsts:
-                dock.show()
-                dock.raise_()
+            self.resizeDocks(firsts, [round(part * self.width()) for part in SHARES], across)
         if len(lines) > 1:
-            first_of_each = [firsts[0] for firsts in lines]
-            self.resizeDocks(first_of_each, [300, 220], Qt.Orientation.Vertical)
+            heights = [round(part * self.height()) for part in SHARES]
+            self.resizeDocks([firsts[0] for firsts in lines], heights, down)
+
+    def showEvent(self, event: QShowEvent | None) -> None:
+        """Share the room out, which Qt heeds only in a window that is shown (Qt's name)."""
+        super().showEvent(event)
+        QTimer.singleShot(0, self._share_room)
 
     def _dock(self, kind: type[Dock]) -> QDockWidget:
         picture = kind()

@@ -23,6 +23,7 @@ from PyQt6.QtWidgets import (
 
 from magnon_lab.bench import BenchFile
 from magnon_lab.gui.actions import Actions, shortcuts_page
+from magnon_lab.gui.elided import Elided
 from magnon_lab.gui.first_start import FirstStart
 from magnon_lab.gui.live import LiveArea
 from magnon_lab.gui.panels.bench import BenchPanel
@@ -138,7 +139,7 @@ class MainWindow(QMainWindow):
             for name in tabs:
                 docks[name].show()
         self.resizeDocks([docks["form"], docks["cards"]], [300, 280], across)
-        self.resizeDocks([docks["table"]], [190], down)
+        self.resizeDocks([docks["table"]], [max(190, round(0.22 * self.height()))], down)
         docks["cards"].raise_()
         docks["table"].raise_()
         self.live.first_layout(self.height())
@@ -201,13 +202,10 @@ class MainWindow(QMainWindow):
         bar.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextOnly)
         for name in ("pause", "resume", "stop", "abort"):
             bar.addAction(self.actions_[name])
-        space = QWidget(bar)
-        space.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
-        self.run_line = QLabel(bar)
-        self.run_line.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.run_line = Elided("")
+        self.run_line.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
         bar.addSeparator()
         bar.addWidget(self.run_line)
-        bar.addWidget(space)
         bar.addAction(self.actions_["safe"])
         safe = bar.widgetForAction(self.actions_["safe"])
         if safe is not None:

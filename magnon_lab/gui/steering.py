@@ -15,6 +15,7 @@ from magnon_lab.gui.model.lister import Listing
 from magnon_lab.gui.model.presets import Presets
 from magnon_lab.gui.model.runs_list import MAY, RunRow, may
 from magnon_lab.gui.model.snapshot import Snapshot
+from magnon_lab.gui.model.units import grouped
 from magnon_lab.gui.processes import ACCEPT, Child, Ended
 from magnon_lab.runs import RunError, RunFile
 from magnon_lab.runs.queue import Entry
@@ -271,5 +272,7 @@ def _line(snapshot: Snapshot) -> str:
     if snapshot.part_done is not None and snapshot.status in ("running", "paused"):
         words.append(f"{100 * snapshot.part_done:.0f} %")
     if snapshot.ring_measurements:
-        words.append(f"{snapshot.ring_measurements:,} measurements".replace(",", " "))
+        words.append(f"{grouped(snapshot.ring_measurements)} measurements")
+    if snapshot.status in ("failed", "paused"):
+        words.append(str(snapshot.info.get("message", "")))
     return "  ·  ".join(word for word in words if word)

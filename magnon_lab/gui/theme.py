@@ -107,6 +107,9 @@ def _style(theme: Colours) -> str:
         font-weight: bold; }}
     QPushButton[kind="primary"]:focus, QPushButton[kind="danger"]:focus {{
         border: 2px solid {theme.foreground}; }}
+    QToolButton[kind="danger"] {{ color: {theme.error}; border: 1px solid {theme.error};
+        border-radius: 3px; padding: 3px 10px; font-weight: bold; }}
+    QToolButton[kind="danger"]:hover {{ background: {theme.error}; color: {theme.on_error}; }}
     QLabel[kind="banner"] {{ background: {theme.warning}; color: {theme.on_warning};
         padding: 3px 10px; font-weight: bold; }}
     """

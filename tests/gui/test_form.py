@@ -170,7 +170,7 @@ def test_a_quantity_that_the_bench_lacks_is_of_no_use(tmp_path):
 
 def test_an_estimate_is_a_sentence(form):
     told = form.estimate(filled(form, task="spirals", estimator="pgt", steps="10", budget="0"))
-    assert told.startswith("About 4,220 ring measurements, about ")
+    assert told.startswith("About 4\u202f220 ring measurements, about ")
     assert "no instrument" in form.estimate(filled(form, reservoir="model"))
     with pytest.raises(ValueError, match=r"^budget: "):
         form.estimate(filled(form, budget="10"))

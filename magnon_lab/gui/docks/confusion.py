@@ -12,6 +12,7 @@ from magnon_lab.gui.docks import plots
 from magnon_lab.gui.docks.curves import Crosshair
 from magnon_lab.gui.docks.dock import Dock
 from magnon_lab.gui.model.snapshot import Confusion, Snapshot
+from magnon_lab.gui.model.units import grouped
 
 #: With more classes than this, cells have no room for words.
 MOST = 14
@@ -74,7 +75,7 @@ class ConfusionDock(Dock):
         if first.confusions:
             return ""
         if first.procedure not in ("train", "evaluate"):
-            return f"A run of {first.procedure} classifies nothing.\nChoose a run of train."
+            return f"A run of {first.name} classifies nothing.\nChoose a run of train."
         if first.status in ("queued", "running", "paused"):
             return (
                 "Nothing was evaluated yet.\nThat happens at the end, and meanwhile every so many "
@@ -142,7 +143,7 @@ class ConfusionDock(Dock):
             return
         right, all_of_them = int(np.trace(found.counts)), int(found.counts.sum())
         told = (
-            f"{found.split} after step {plots.grouped(found.step)}: {right} of {all_of_them} right "
+            f"{found.split} after step {grouped(found.step)}: {right} of {all_of_them} right "
             f"({100 * right / max(1, all_of_them):.1f} %)"
         )
         if x is not None and self._y is not None:

@@ -44,12 +44,13 @@ class Items:
         name: str = "",
         symbol: str | None = None,
         z: float = 0.0,
+        joined: bool = True,
     ) -> Any:
-        """Draw a curve; `symbol` marks its points in the colour of the pen."""
+        """Draw a curve; `symbol` marks its points in the colour of the pen, `joined` or alone."""
         item = self._item(key, plot, lambda: pg.PlotDataItem(connect="finite"))
         item.setData(x, y, connect="finite")
         colour = None if pen is None else pen.color()
-        item.setPen(pen)
+        item.setPen(pen if joined else None)
         item.setSymbol(symbol)
         if symbol is not None:
             item.setSymbolSize(6)
@@ -87,8 +88,8 @@ class Items:
         return item
 
     def upright(self, key: Hashable, plot: pg.PlotItem, x: float, pen: QPen, label: str) -> Any:
-        """Draw a vertical line with a word at its top."""
-        options = {"position": 0.97, "anchors": [(-0.02, 0), (1.02, 0)]}
+        """Draw a vertical line with a word at its foot."""
+        options = {"position": 0.04, "anchors": [(-0.02, 1), (1.02, 1)]}
         item = self._item(
             key, plot, lambda: pg.InfiniteLine(angle=90, label=label, labelOpts=options)
         )
@@ -96,6 +97,7 @@ class Items:
         item.setPen(pen)
         item.label.setFormat(label)
         item.label.setColor(pen.color())
+        item.label.fill = pg.mkBrush(colours().raised)
         return item
 
     def band(

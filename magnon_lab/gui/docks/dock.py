@@ -27,6 +27,7 @@ from PyQt6.QtWidgets import (
 )
 
 from magnon_lab.gui.docks import controls, plots
+from magnon_lab.gui.elided import Elided
 from magnon_lab.gui.flow import FlowLayout
 from magnon_lab.gui.model.snapshot import Snapshot
 from magnon_lab.gui.theme import colours, mark
@@ -65,7 +66,7 @@ class Dock(QWidget):
         self.message = _line("wrong")
         self.message.setWordWrap(True)
         self.message.hide()
-        self.values = _line("muted")
+        self.values = Elided("muted")
         self.legend = QLabel()
         self.legend.setWordWrap(True)
         self.legend.setTextFormat(Qt.TextFormat.RichText)
@@ -191,9 +192,8 @@ class Dock(QWidget):
         self.message.setVisible(bool(text))
 
     def tell(self, text: str) -> None:
-        """Show values below the picture; the tooltip has what the line has no room for."""
+        """Show values below the picture."""
         self.values.setText(text)
-        self.values.setToolTip(text)
 
     def _why_empty(self) -> str:
         if not self.snapshots:

@@ -15,7 +15,7 @@ from magnon_lab.gui.docks.dock import Dock
 from magnon_lab.gui.model import comparison
 from magnon_lab.gui.model.curve import Axis
 from magnon_lab.gui.model.snapshot import Drift, Snapshot
-from magnon_lab.gui.model.units import AXES
+from magnon_lab.gui.model.units import AXES, grouped
 from magnon_lab.gui.theme import colours
 
 FIGURES = {
@@ -53,6 +53,7 @@ class GradientDock(Dock):
         )
         self.log = self.add_check("log SNR", "Logarithmic axis of the signal-to-noise ratio")
         self.panels = self._column(FIGURES, 0, "Step")
+        self.panels["perturbation"].setLimits(yMin=0)
         self.drifts = self._column(DRIFTS, 1, "Bench time (s)")
         self.items = Items()
         self.crosshair = Crosshair(self.canvas, list(self.panels.values()), self._read)
@@ -164,8 +165,8 @@ class GradientDock(Dock):
                 known = np.isfinite(at)
                 index = -1 if x is None or not known.any() else int(np.nanargmin(np.abs(at - x)))
                 if not words:
-                    words.append(f"step {plots.grouped(curve.x['step'][index])}")
-                words.append(f"{figure.replace('_', ' ')} {curve.mean[index]:.3g}")
+                    words.append(f"step {grouped(curve.x['step'][index])}")
+                words.append(f"{FIGURES[figure]} {curve.mean[index]:.3g}")
         if one.drift is not None:
             moved_db = one.drift.level_dbm[-1] - one.drift.level_dbm[0]
             words.append(f"drift since the first reference {moved_db:+.2f} dB")

@@ -18,7 +18,7 @@ from magnon_lab.gui.docks.dock import Dock
 from magnon_lab.gui.model import comparison
 from magnon_lab.gui.model.curve import Axis, Curve
 from magnon_lab.gui.model.snapshot import Snapshot
-from magnon_lab.gui.model.units import AXES
+from magnon_lab.gui.model.units import AXES, grouped
 from magnon_lab.gui.theme import colours
 
 FIGURES = {"loss": "Loss", "accuracy": "Accuracy"}
@@ -81,6 +81,7 @@ class LossDock(Dock):
             "Mean and standard deviation over runs that differ in their seed alone",
             on=True,
         )
+        self.bands.hide()  # until there are several runs
         self.panels: dict[str, pg.PlotItem] = {}
         for row, (figure, label) in enumerate(FIGURES.items()):
             self.panels[figure] = plots.add_plot(self.grid, 1 + row, 0, y=label)
@@ -105,6 +106,11 @@ class LossDock(Dock):
         self.crosshair.recolour()
 
     # What is drawn
+
+    def show_runs(self, snapshots: Sequence[Snapshot]) -> None:
+        """Show the first of these runs, and the others laid over it."""
+        self.bands.setVisible(len(snapshots) > 1)
+        super().show_runs(snapshots)
 
     @property
     def axis_name(self) -> Axis:
@@ -132,7 +138,7 @@ class LossDock(Dock):
             return ""
         if first.procedure not in ("train", "evaluate"):
             return (
-                f"A run of {first.procedure} has no steps.\nSee Trace and Waterfall, or choose a "
+                f"A run of {first.name} has no steps.\nSee Trace and Waterfall, or choose a "
                 "run of train."
             )
         if first.status in ("queued", "running", "paused"):
@@ -142,7 +148,6 @@ class LossDock(Dock):
     def draw(self) -> None:
         """Draw all curves."""
         several = len(self.snapshots) > 1
-        self.bands.setVisible(several)
         self.weight_told.setText(f"{self.weight:.4f}".rstrip("0").rstrip(".") or "0")
         self._scale_axis()
         lower, upper = self.panels["accuracy"], self.panels["loss"]
@@ -212,6 +217,7 @@ class LossDock(Dock):
                 self.items.line(
                     (key, split), panel, scores.x[axis] * self._factor, getattr(scores, figure),
                     plots.pen(colour if several else own), symbol=SYMBOLS.get(split, "d"), z=3,
+                    joined=not banded,
                     name=f"{name}: {split}" if several and curve is None else
                     "" if several else split,
                 )  # fmt: skip
@@ -296,10 +302,10 @@ class LossDock(Dock):
             before = np.flatnonzero(scores.x["step"] <= loss.x["step"][index])
             if len(before):
                 words.append(f"{split} {scores.accuracy[before[-1]]:.4f}")
-        words.append(f"step {plots.grouped(loss.x['step'][index])}")
-        words.append(f"{plots.grouped(loss.x['ring_measurements'][index])} measurements")
+        words.append(f"step {grouped(loss.x['step'][index])}")
+        words.append(f"{grouped(loss.x['ring_measurements'][index])} measurements")
         if math.isfinite(time_s := loss.x["bench_time_s"][index]):
-            words.append(f"{plots.grouped(time_s)} s of bench time")
+            words.append(f"{grouped(time_s)} s of bench time")
         return " · ".join(words)
 
     def rows(self) -> tuple[Sequence[str], Iterable[Sequence[object]]]:

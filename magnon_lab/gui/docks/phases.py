@@ -13,7 +13,7 @@ from magnon_lab.gui.docks.curves import Crosshair
 from magnon_lab.gui.docks.dock import Dock
 from magnon_lab.gui.model.curve import Array, Axis, Curve
 from magnon_lab.gui.model.snapshot import Snapshot
-from magnon_lab.gui.model.units import AXES
+from magnon_lab.gui.model.units import AXES, grouped
 from magnon_lab.gui.theme import colours
 from magnon_lab.runs.schema import PHASES
 
@@ -92,7 +92,7 @@ class PhasesDock(Dock):
         if any(name.startswith("seconds_") for name in first.curves):
             return ""
         if first.procedure != "train":
-            return f"A run of {first.procedure} has no steps.\nChoose a run of train."
+            return f"A run of {first.name} has no steps.\nChoose a run of train."
         if first.status in ("queued", "running", "paused"):
             return "No step yet.\nTimes appear with the first."
         return "This run ended before its first step.\nThe log tells why."
@@ -163,7 +163,7 @@ class PhasesDock(Dock):
                 continue
             index = int(np.nanargmin(np.abs(at - x)))
             if not words:
-                words.append(f"step {plots.grouped(curve.x['step'][index])}")
+                words.append(f"step {grouped(curve.x['step'][index])}")
             words.append(f"{phase} {1e3 * curve.mean[index]:.3g} ms")
         self.tell(" · ".join(words))
 

@@ -14,6 +14,7 @@ import pyqtgraph as pg
 from PyQt6.QtCore import Qt
 from PyQt6.QtGui import QColor, QPen
 
+from magnon_lab.gui.model.units import grouped
 from magnon_lab.gui.theme import colours
 
 DASH, DOT = Qt.PenStyle.DashLine, Qt.PenStyle.DotLine
@@ -60,11 +61,6 @@ class PlainAxis(pg.AxisItem):
         if places > 6:
             return [f"{value * scale:.3g}" for value in values]
         return [grouped(value * scale, places) for value in values]
-
-
-def grouped(value: float, places: int = 0) -> str:
-    """Return a number with its digits in groups of three."""
-    return f"{value:,.{places}f}".replace(",", "\u202f")
 
 
 def _power(exponent: float) -> str:

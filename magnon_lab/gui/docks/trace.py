@@ -15,8 +15,9 @@ from PyQt6.QtGui import QPen
 from magnon_lab.gui.docks import plots
 from magnon_lab.gui.docks.curves import Crosshair, Items
 from magnon_lab.gui.docks.dock import Dock
-from magnon_lab.gui.model import units
+from magnon_lab.gui.model import comparison, units
 from magnon_lab.gui.model.snapshot import Snapshot, Trace, Waterfall
+from magnon_lab.gui.model.units import grouped
 from magnon_lab.gui.theme import colours
 
 #: Room (px) that the label of a mode needs for itself.
@@ -39,13 +40,15 @@ class TraceDock(Dock):
         self.anew = self.add_button("Reset", "Begin max hold anew with the next trace")
         self.anew.setAccessibleName("Reset max hold")
         self.anew.clicked.connect(self._reset_hold)
+        self.anew.hide()
+        self.max_hold.toggled.connect(self.anew.setVisible)
         self.modes = self.add_check("modes", "Mark lines with their frequency in GHz", on=True)
         self.keep = self.add_button(
-            "Keep as reference", "Keep this trace in sight, to compare with"
+            "Keep", "Keep this trace in sight as a reference, to compare with"
         )
         self.keep.setAccessibleName("Keep this trace as reference")
         self.keep.clicked.connect(self._keep_reference)
-        self.drop = self.add_button("Drop reference", "Take the kept trace away")
+        self.drop = self.add_button("Drop", "Take the kept trace away")
         self.drop.setAccessibleName("Drop the reference trace")
         self.drop.clicked.connect(self._drop_reference)
         self.drop.hide()
@@ -102,10 +105,11 @@ class TraceDock(Dock):
         def line(key: Hashable, one: Trace, values: NDArray[Any], colour: QPen, name: str) -> None:
             self.items.line(key, self.plot, one.frequencies_hz / 1e9, values, colour, name=name)
 
+        names = comparison.legends(self.snapshots)
         for index, one in enumerate(self.snapshots[1:], start=1):
             if one.trace is not None:
                 colour = plots.pen(theme.curves[index % len(theme.curves)], 0.7)
-                line(one.folder, one.trace, one.trace.trace_dbm, colour, one.id)
+                line(one.folder, one.trace, one.trace.trace_dbm, colour, names[index])
         if (kept := self.reference) is not None:
             told = f"reference: measurement {kept.number}"
             line("reference", kept, kept.trace_dbm, plots.pen(theme.muted), told)
@@ -113,6 +117,7 @@ class TraceDock(Dock):
         if self.max_hold.isChecked() and self._held is not None:
             line("hold", trace, self._held, plots.pen(theme.error, 0.8), "max hold")
         told = f"measurement {trace.number}"
+        told += f" of {names[0]}" if len(self.snapshots) > 1 else ""
         line("trace", trace, trace.trace_dbm, plots.pen(theme.train), told)
         level = first.bench.reference_level_dbm
         if math.isfinite(level):
@@ -229,7 +234,7 @@ class TraceDock(Dock):
             ),
         ]
         if math.isfinite(trace.bench_time_s):
-            words.append(f"bench time {plots.grouped(trace.bench_time_s)} s")
+            words.append(f"bench time {grouped(trace.bench_time_s)} s")
         self.tell(" · ".join(words))
 
     def rows(self) -> tuple[Sequence[str], Iterable[Sequence[object]]]:

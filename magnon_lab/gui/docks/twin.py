@@ -109,11 +109,11 @@ class TwinDock(Dock):
             if figure == "loss":
                 self.items.line(
                     (figure, "expected"), panel, before, _of(rounds, "expected"),
-                    plots.pen(theme.train, style=plots.DOT), symbol="o", name="twin expected",
+                    plots.pen(theme.train), symbol="o", name="twin expected", joined=False,
                 )  # fmt: skip
             self.items.line(
                 (figure, "measured"), panel, before, _of(rounds, f"measured_{figure}"),
-                plots.pen(theme.test, style=plots.DOT), symbol="d", name="measured", z=2,
+                plots.pen(theme.test), symbol="d", name="measured", z=2, joined=False,
             )  # fmt: skip
         for figure, panel in self.quality.items():
             self.items.line(

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pyqtgraph as pg
 from PyQt6.QtCore import QRectF
-from PyQt6.QtWidgets import QDoubleSpinBox, QLabel
+from PyQt6.QtWidgets import QDoubleSpinBox
 
 from magnon_lab.gui.docks import plots
 from magnon_lab.gui.docks.curves import Crosshair
@@ -75,17 +75,15 @@ class WaterfallDock(Dock):
         self._rect = QRectF()
 
     def _level(self, word: str, tip: str) -> QDoubleSpinBox:
-        name = QLabel(word)
         box = QDoubleSpinBox()
         box.setRange(-200, 60)
         box.setDecimals(0)
+        box.setPrefix(f"{word} ")
         box.setSuffix(" dBm")
         box.setToolTip(tip)
         box.setAccessibleName(f"Colours {word}")
         box.setKeyboardTracking(False)
         box.valueChanged.connect(self._chosen)
-        name.setBuddy(box)
-        self.tools.addWidget(name)
         self.tools.addWidget(box)
         self.remember(word, box)
         return box

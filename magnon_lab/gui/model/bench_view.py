@@ -216,7 +216,7 @@ class BenchView:
             gauges.append(nodes[role])
         wrong = [self._flags[role]] if role in self._flags else []
         wrong += [
-            f"{one.name} reads {one.text(one.found)}, but {one.text(one.asked)} was set"
+            f"{one.name} reads {one.exactly(one.found)}, but {one.exactly(one.asked)} was set"
             for one in gauges
             if one.differs
         ]
@@ -249,7 +249,7 @@ class BenchView:
             drawn = f"draws {current_a:.3f} A, " if math.isfinite(current_a) else ""
             yield f"{drawn}{low:g} to {high:g} A expected"
         if role == "field" and math.isfinite(found.get("field_current_a", math.nan)):
-            yield f"supply gives {found['field_current_a']:.3f} A"
+            yield f"supply gives {round(found['field_current_a'], 3) + 0.0:.3f} A"
         if role == "laboratory":
             yield "no real instrument is reached"
 

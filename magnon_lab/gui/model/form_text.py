@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from magnon_lab.gui.model.units import grouped
+
 UNBOUNDED = 1e9
 """PyMeasure's limit for a parameter that has none."""
 
@@ -31,9 +33,9 @@ def range_text(low: float, high: float) -> str:
 
 
 def about(count: int) -> str:
-    """Return a count to three digits, with a comma each thousand."""
+    """Return a count to three digits, in groups of three."""
     digits = max(len(str(count)) - 3, 0)
-    return f"{round(count, -digits):,}"
+    return grouped(round(count, -digits))
 
 
 def span_text(seconds: float) -> str:

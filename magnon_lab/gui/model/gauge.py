@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 
 from magnon_lab.bench import BenchFile, Knob
-from magnon_lab.gui.model.units import spoken
+from magnon_lab.gui.model.units import plain, spoken
 
 Nearness = Literal["unknown", "inside", "near", "at", "beyond"]
 
@@ -42,7 +42,7 @@ class Gauge:
 
     asked: set value; found: read-back. harmful: whether harm is beyond the low and the high limit;
     towards the other there is nothing to fear (attenuation up, power down). tolerance: furthest
-    that they may be apart. why: how the value came about, where it was calculated.
+    that they may be apart. decimals: that are told. why: how the value came about, if calculated.
     """
 
     quantity: str
@@ -57,6 +57,7 @@ class Gauge:
     tolerance: float = math.nan
     harmful: tuple[bool, bool] = (True, True)
     why: str = ""
+    decimals: int | None = 2
 
     @property
     def value(self) -> float:
@@ -99,7 +100,11 @@ class Gauge:
 
     def number(self, value: float) -> str:
         """Return a value without its unit."""
-        return f"{value * self.factor:.7g}"
+        return plain(value * self.factor, self.decimals)
+
+    def exactly(self, value: float) -> str:
+        """Return a value with its unit, and with every digit that can matter."""
+        return f"{value * self.factor:.7g} {self.unit}".rstrip()
 
     def text(self, value: float) -> str:
         """Return a value with its unit; a dash for what is not known."""
@@ -128,8 +133,8 @@ class Gauge:
             step = f", in steps of {self.text(self.knob.step)}" if self.knob.step else ""
             lines.append(f"A network may turn it from {low} to {high}{step}")
         if math.isfinite(difference := self.found - self.asked):
-            allowed = self.text(self.tolerance) if math.isfinite(self.tolerance) else ""
-            told = f"Difference: {self.text(difference)}"
+            allowed = self.exactly(self.tolerance) if math.isfinite(self.tolerance) else ""
+            told = f"Difference: {self.exactly(difference)}"
             lines.append(f"{told}, at most {allowed} is allowed" if allowed else told)
         return lines
 
@@ -138,7 +143,7 @@ def quantity_gauge(
     bench_file: BenchFile, quantity: str, asked: float = math.nan, found: float = math.nan
 ) -> Gauge:
     """Return the gauge of a quantity of a bench."""
-    name, unit, factor = spoken(quantity)
+    name, unit, factor, decimals = spoken(quantity)
     low, high = bench_file.limits.ranges[quantity]
     return Gauge(
         quantity=quantity,
@@ -152,6 +157,7 @@ def quantity_gauge(
         knob=bench_file.knobs.get(quantity),
         tolerance=tolerance(bench_file, quantity),
         harmful=_harmful(quantity, low),
+        decimals=decimals,
     )
 
 

@@ -11,7 +11,7 @@ from magnon_lab.runs import Event
 
 #: Kinds of the journal that somebody should know of, whatever they say.
 ATTENTION = ("retry", "pause", "changed", "unguarded", "idle")
-WRONG = ("stuck",)
+WRONG = ("stuck", "error")
 
 PROGRAM = "program"
 """Kind of what the program itself says."""

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from magnon_lab.gui.model.form_text import number_text
+from magnon_lab.gui.model.snapshot import name_of
 from magnon_lab.runs import RunError, RunFile
 from magnon_lab.runs.reading import FILE_NAME
 
@@ -76,8 +77,7 @@ class RunRow:
     @property
     def name(self) -> str:
         """Name of the procedure; of a script without its folders."""
-        file, colon, name = self.procedure.partition(":")
-        return f"{Path(file).name}{colon}{name}"
+        return name_of(self.procedure)
 
     @property
     def task(self) -> str:

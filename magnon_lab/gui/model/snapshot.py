@@ -18,6 +18,12 @@ from magnon_lab.gui.model.twin_rounds import TwinRound
 from magnon_lab.runs import Event
 
 
+def name_of(procedure: str) -> str:
+    """Return the name of a procedure; of a script without its folders."""
+    file, colon, name = procedure.partition(":")
+    return f"{Path(file).name}{colon}{name}"
+
+
 @dataclass(frozen=True, eq=False)
 class Trace:
     """The newest trace kept: trace_dbm (points,) at frequencies_hz (points,).
@@ -170,6 +176,11 @@ class Snapshot:
         """The newest confusion matrix of all splits, of two after the same step the later."""
         newest_first = reversed(list(self.confusions.values()))
         return max(newest_first, key=lambda one: one.step, default=None)
+
+    @property
+    def name(self) -> str:
+        """Name of the procedure; of a script without its folders."""
+        return name_of(self.procedure)
 
     @property
     def configuration(self) -> Mapping[str, Any]:

@@ -11,11 +11,11 @@ from PyQt6.QtWidgets import (
     QGridLayout,
     QHBoxLayout,
     QLabel,
-    QSizePolicy,
     QVBoxLayout,
     QWidget,
 )
 
+from magnon_lab.gui.elided import Elided
 from magnon_lab.gui.model.bench_view import Card, Link
 from magnon_lab.gui.model.gauge import WORDS, Gauge
 from magnon_lab.gui.panels.limit_bar import LimitBar
@@ -46,7 +46,7 @@ class CardView(QFrame):
         head.addStretch(1)
         head.addWidget(self.output)
         head.addWidget(self.link)
-        self.instrument = _short("muted")
+        self.instrument = Elided("muted")
         self.gauges = [GaugeView() for _ in card.gauges]
         self.facts = Wrapped("muted")
         self.wrong = Wrapped("wrong")
@@ -73,7 +73,6 @@ class CardView(QFrame):
         self.output.setText(output)
         self.output.setToolTip("Whether its output is switched on, as far as is known")
         self.instrument.setText(card.instrument)
-        self.instrument.setToolTip(card.instrument)
         self.instrument.setVisible(bool(card.instrument))
         while len(self.gauges) < len(card.gauges):
             self.gauges.append(GaugeView())
@@ -110,7 +109,7 @@ class GaugeView(QWidget):
         self.name, self.value = QLabel(), QLabel()
         self.value.setAlignment(Qt.AlignmentFlag.AlignRight)
         self.bar = LimitBar()
-        self.asked, self.limits = _short("muted"), QLabel()
+        self.asked, self.limits = Elided("muted"), QLabel()
         mark(self.limits, kind="muted")
         self.limits.setAlignment(Qt.AlignmentFlag.AlignRight)
         grid = QGridLayout(self)
@@ -150,17 +149,9 @@ class GaugeView(QWidget):
         known = gauge.text(gauge.found)
         self.value.setText(f'<b style="color:{tone}">{bound}{known}</b>')
         word = "" if nearness in ("inside", "unknown") else f", {WORDS[nearness]}"
-        asked = "" if math.isnan(gauge.asked) else f"set {gauge.number(gauge.asked)}"
+        asked = "" if math.isnan(gauge.asked) else f"set {gauge.text(gauge.asked)}"
         self.asked.setText("" if gauge.why else f"{asked}{word}".lstrip(", "))
         self.bar.update()
-
-
-def _short(kind: str) -> QLabel:
-    """Return a line that is cut rather than that it makes the panel wider."""
-    label = QLabel()
-    label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
-    mark(label, kind=kind)
-    return label
 
 
 class Wrapped(QLabel):

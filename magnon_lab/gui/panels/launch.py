@@ -179,7 +179,7 @@ class LaunchPanel(QWidget):
         self.procedure.show_text(form.reference)
         self.summary.setText(form.summary if form.guarded else f"{form.summary} {UNGUARDED}")
         mark(self.summary, kind="muted" if form.guarded else "wrong")
-        self.help.setText("")
+        self.help.setText("The field that has the focus is explained here.")
         self.tell("")
         self.view.show_form(form, texts)
 

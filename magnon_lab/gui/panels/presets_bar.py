@@ -55,7 +55,7 @@ class PresetsBar(QWidget):
         )
         line = self.names.lineEdit()
         assert isinstance(line, QLineEdit)
-        line.setPlaceholderText("choose, or name a new one")
+        line.setPlaceholderText("choose …")
         line.returnPressed.connect(self._choose_typed)
         line.textChanged.connect(lambda _: self._follow())
         label = QLabel("Pr&eset", self)

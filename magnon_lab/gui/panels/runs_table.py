@@ -21,6 +21,7 @@ from PyQt6.QtGui import QColor, QFontMetrics, QPainter
 from PyQt6.QtWidgets import QStyledItemDelegate, QStyleOptionViewItem
 
 from magnon_lab.gui.model.runs_list import UNREADABLE, RunRow, duration, figure, tags_of
+from magnon_lab.gui.model.units import grouped
 from magnon_lab.gui.theme import colours
 
 _Role = Qt.ItemDataRole
@@ -96,7 +97,7 @@ COLUMNS = (
     Column(
         "Measured",
         "Ring measurements made",
-        lambda r: f"{r.ring_measurements:,}" if r.ring_measurements else "",
+        lambda r: grouped(r.ring_measurements) if r.ring_measurements else "",
         lambda r: r.ring_measurements,
         right=True,
     ),

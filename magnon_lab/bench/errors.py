@@ -11,6 +11,10 @@ class BenchFileError(BenchError):
     """The bench file is wrong; the message names key, value, unit and what is allowed."""
 
 
+class CustodyError(BenchError):
+    """What keeps the bench for this process alone, or safe without it, is lost."""
+
+
 class LimitError(BenchError):
     """A setting was refused before anything was sent; nothing has changed at the bench."""
 

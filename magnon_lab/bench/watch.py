@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import logging
 import math
 import os
 import selectors
@@ -20,13 +19,12 @@ from typing import Any
 
 from magnon_lab.bench.bench import Bench
 from magnon_lab.bench.benchfile import BenchFile
-from magnon_lab.bench.guard import STANDS, now_and_then
+from magnon_lab.bench.guard import LIVES, STANDS, now_and_then
 from magnon_lab.bench.lock import BenchLock
 from magnon_lab.bench.stand import Journal, Stand, no_journal
 from magnon_lab.bench.steps import StepOutcome
 from magnon_lab.bench.telling import Teller
-
-log = logging.getLogger("magnon_lab.guard")
+from magnon_lab.stderr import let_nothing_wait_for_stderr
 
 Report = Callable[[Path], Journal]
 """Returns a journal that writes into the run's record at a place."""
@@ -106,11 +104,13 @@ class Watch:
 def keep_guard(report: Report | None = None) -> int:
     """Stand guard over the run that started this process; return its exit code.
 
-    Says so on stdout once it stands. `report` opens the run's record, only when there is something
-    to tell. Ends when it is released, when the bench is safe, or after `guard.give_up_s`.
+    Says so on stdout once it stands, and from then on that it lives. `report` opens the run's
+    record, only when there is something to tell. Ends when it is released, when the bench is safe,
+    or after `guard.give_up_s`.
     """
     for number in (signal.SIGINT, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])):
         signal.signal(number, signal.SIG_IGN)
+    let_nothing_wait_for_stderr()
     watch = Watch()
     told = watch.first()
     bench_file = BenchFile.parse(told["bench"], told["path"])
@@ -118,7 +118,7 @@ def keep_guard(report: Report | None = None) -> int:
     lock = BenchLock([role.resource for role in bench_file.model.roles.present().values()])
     with contextlib.suppress(BrokenPipeError):  # the run may have died meanwhile
         os.write(1, STANDS)
-    os.close(1)
+    os.set_blocking(1, False)  # a run that is stopped reads nothing
     why = _why_to_act(watch, bench_file.model.guard.timeout_s)
     if not (why and watch.armed):
         return 0
@@ -134,6 +134,8 @@ def _why_to_act(watch: Watch, timeout_s: float) -> str:
     asked_at = math.inf
     while True:
         beats = watch.listen(LOOK_S)
+        with contextlib.suppress(OSError):
+            os.write(1, LIVES)
         if watch.released or (watch.gone and not watch.armed):
             return ""
         if watch.gone:
@@ -141,9 +143,9 @@ def _why_to_act(watch: Watch, timeout_s: float) -> str:
         if beats:
             asked_at = math.inf  # it gets on again
         elif watch.overdue_s > timeout_s and asked_at == math.inf:
-            _tell(f"the run is silent in phase {watch.phase!r}; asking it to end")
             with contextlib.suppress(ProcessLookupError):
                 os.kill(watch.run, signal.SIGTERM)
+            _tell(f"the run is silent in phase {watch.phase!r}; it was asked to end")
             asked_at = time.monotonic()
         elif time.monotonic() - asked_at > ASK_S:
             with contextlib.suppress(ProcessLookupError):
@@ -188,32 +190,39 @@ def _act(bench_file: BenchFile, journal: Journal, why: str) -> int:
 
 @contextlib.contextmanager
 def _telling(place: Path | None, report: Report | None) -> Iterator[Journal]:
-    """Yield a journal that goes to stderr, to guard.log in the run's folder, and to its record."""
-    log.propagate = False
-    log.addHandler(logging.NullHandler())
-    with contextlib.ExitStack() as stack:
-        if place is not None:
-            handler = _log_file(place)
-            if handler is not None:
-                log.addHandler(handler)
-                stack.callback(handler.close)
-        teller = Teller(_record(place, report))
-        stack.callback(teller.end, RECORD_S)
+    """Yield a journal that goes to stderr, to guard.log in the run's folder, and to its record.
 
-        def journal(kind: str, phase: str, message: str, data: dict[str, Any]) -> None:
-            _tell(message)
-            teller(kind, phase, message, data)
+    A folder that hangs is waited for as little as stderr, see `Teller`.
+    """
+    teller = Teller(_record(place, report))
 
+    def journal(kind: str, phase: str, message: str, data: dict[str, Any]) -> None:
+        _tell(message)
+        teller(kind, phase, message, data)
+
+    try:
         yield journal
+    finally:
+        teller.end(RECORD_S)
 
 
 def _record(place: Path | None, report: Report | None) -> Journal:
-    """Return a journal that opens the run's record when there is something to write."""
-    if place is None or report is None:
+    """Return a journal that opens guard.log and the run's record when there is something to write.
+
+    What becomes of one does not concern the other.
+    """
+    if place is None:
         return no_journal
     opened: list[Journal] = []
 
     def write(kind: str, phase: str, message: str, data: dict[str, Any]) -> None:
+        try:
+            with (place / "guard.log").open("a", encoding="utf-8") as file:
+                file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {message}\n")
+        except OSError as error:
+            _tell(f"no log file in {place}: {error}")
+        if report is None:
+            return
         try:
             if not opened:
                 opened.append(report(place))
@@ -224,20 +233,8 @@ def _record(place: Path | None, report: Report | None) -> Journal:
     return write
 
 
-def _log_file(place: Path) -> logging.Handler | None:
-    try:
-        handler = logging.FileHandler(place / "guard.log", encoding="utf-8")
-    except OSError as error:
-        _tell(f"no log file in {place}: {error}")
-        return None
-    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
-    return handler
-
-
 def _tell(message: str) -> None:
-    log.warning("%s", message)
-    with contextlib.suppress(OSError):  # the terminal may be gone
-        os.write(2, f"guard: {message}\n".encode())
+    sys.stderr.write(f"guard: {message}\n")
 
 
 def main() -> None:

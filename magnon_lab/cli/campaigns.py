@@ -17,6 +17,7 @@ from magnon_lab.cli.parameters import build_procedure
 from magnon_lab.cli.resuming import RESUMABLE, resume
 from magnon_lab.runs import RunError, RunFile, RunsFolder
 from magnon_lab.runs.comparing import CAMPAIGN
+from magnon_lab.stderr import drain_stderr
 from procedures import load_procedure
 from procedures.base import RingProcedure
 from procedures.context import Context
@@ -93,6 +94,7 @@ def make_members(campaign: Campaign, stands: Sequence[Standing], runs_path: Path
                 markup=False,
             )
             if outcome.stuck:
+                drain_stderr()
                 os._exit(outcome.exit_code)  # a thread waits for what never comes
             ended.exit_code = ended.exit_code or outcome.exit_code
             if outcome.exit_code in (Failure.INTERRUPTED, Failure.CTRL_C):

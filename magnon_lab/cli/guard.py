@@ -5,11 +5,12 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from magnon_lab.bench.guard import PYTHON
 from magnon_lab.bench.stand import Journal
 from magnon_lab.bench.watch import keep_guard
 from magnon_lab.runs import RunFile
 
-COMMAND = (sys.executable, "-m", "magnon_lab.cli.guard")
+COMMAND = (*PYTHON, "magnon_lab.cli.guard")
 """Starts a guard for a run."""
 
 

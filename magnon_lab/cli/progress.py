@@ -15,6 +15,7 @@ import typer
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from magnon_lab.cli.options import err, out, print_json
+from magnon_lab.stderr import drain_stderr
 
 if TYPE_CHECKING:
     from magnon_lab.cli.launch import Outcome
@@ -45,7 +46,7 @@ def end_with(outcome: Outcome, as_json: bool) -> None:
         # A thread waits for an instrument that may never answer; Python would wait for it.
         with contextlib.suppress(OSError):
             sys.stdout.flush()
-            sys.stderr.flush()
+        drain_stderr()
         os._exit(outcome.exit_code)
     raise typer.Exit(outcome.exit_code)
 

@@ -146,8 +146,8 @@ def served(shipped, server, tmp_path) -> BenchFile:
 def run(served):
     runs = []
 
-    def begin(*words: object) -> Run:
-        runs.append(Run(served.path, *(words or (60.0,))))
+    def begin(*words: object, **options: int) -> Run:
+        runs.append(Run(served.path, *(words or (60.0,)), **options))
         return runs[-1]
 
     yield begin

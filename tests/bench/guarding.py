@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import subprocess
 import sys
 import time
@@ -29,11 +31,11 @@ with Bench(bench_file, what="run 3f2a") as bench:
 class Run:
     """A process that has switched a bench on, with its guard."""
 
-    def __init__(self, bench: Path, *words: object) -> None:
+    def __init__(self, bench: Path, *words: object, stderr: int = subprocess.DEVNULL) -> None:
         self.process = subprocess.Popen(
             [sys.executable, "-c", RUN, str(bench), *map(str, words)],
             stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
+            stderr=stderr,
             text=True,
         )
         assert self.process.stdout is not None
@@ -43,6 +45,20 @@ class Run:
         self.process.kill()
         self.process.wait()
         self.process.stdout.close()
+
+
+def full_pipe() -> tuple[int, int]:
+    """Return the two ends of a pipe that nobody empties, and that blocks who writes to it."""
+    read, write = os.pipe()
+    os.set_blocking(write, False)
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            os.write(write, bytes(1 << 16))
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            os.write(write, b"0")
+    os.set_blocking(write, True)
+    return read, write
 
 
 def alive(pid: int) -> bool:

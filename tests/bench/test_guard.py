@@ -10,11 +10,12 @@ from pathlib import Path
 import pytest
 
 from magnon_lab.bench import Bench, BenchFile, GuardLostError, write_served_bench
+from magnon_lab.bench import guard as guard_module
 from magnon_lab.bench.byhand import make_safe
 from magnon_lab.bench.guard import Guard
 from magnon_lab.simulation import serve, shipped_definition
 
-from .guarding import Run, alive, children, gone_within, is_safe, outputs, waited
+from .guarding import Run, alive, children, full_pipe, gone_within, is_safe, outputs, waited
 
 
 @pytest.fixture(autouse=True)
@@ -48,6 +49,80 @@ def test_a_run_that_says_how_long_it_takes_is_left_alone(run, server) -> None:
     time.sleep(1.5)
     assert one.process.poll() is None
     assert not is_safe(server)
+
+
+@pytest.mark.parametrize("how", ["killed", "hung"])
+def test_a_guard_acts_though_nobody_takes_what_it_tells(run, server, how) -> None:
+    read, write = full_pipe()
+    try:
+        one = run(0.3, "deaf", stderr=write) if how == "hung" else run(stderr=write)
+        if how == "killed":
+            one.process.send_signal(signal.SIGKILL)
+        assert one.process.wait(10.0) == -signal.SIGKILL
+        assert waited(lambda: is_safe(server), 5.0), outputs(server)
+        assert gone_within(one.guard, 10.0)
+    finally:
+        os.close(read)
+        os.close(write)
+
+
+@pytest.mark.parametrize("found_by", ["its silence", "a pipe that it does not empty"])
+def test_a_guard_that_hangs_is_replaced(served, tmp_path, monkeypatch, found_by) -> None:
+    monkeypatch.setattr(guard_module, "SILENT_S", 2.0 if found_by == "its silence" else 1000.0)
+    with Bench(served) as bench:
+        bench.start()
+        guard = bench.custody.guard
+        assert guard is not None
+        first = guard.pid
+        os.kill(first, signal.SIGSTOP)
+        if found_by != "its silence":
+            for _ in range(100):
+                guard.report_to(tmp_path / ("x" * 3000))
+        assert waited(lambda: guard.pid != first, 20.0)
+        assert not alive(first)
+        assert bench.measure([[-10.0, 4.465e9, 12.0]]).complete
+    assert all(outcome.ok for outcome in bench.outcomes)
+
+
+def test_nothing_is_measured_while_no_guard_stands(served, monkeypatch) -> None:
+    monkeypatch.setattr(guard_module, "REPLACED_S", 0.5)
+    with Bench(served) as bench:
+        bench.start()
+        guard = bench.custody.guard
+        assert guard is not None
+        guard.command = (sys.executable, "-c", "import time; time.sleep(600)")
+        os.kill(guard.pid, signal.SIGKILL)
+        with pytest.raises(GuardLostError):
+            bench.measure([[-10.0, 4.465e9, 12.0]] * 200)
+        assert not bench.started
+    assert all(outcome.ok for outcome in bench.outcomes)
+
+
+def test_a_guard_that_comes_to_stand_after_a_hand_over_acts(served, server) -> None:
+    guard = Guard(served)
+    guard.start()
+    guard.require()
+    server.laboratory.instruments["attenuator"].values["attenuation"] = 30.0
+    first = guard.pid
+    watch = "magnon_lab.bench.watch"
+    code = f"import runpy, time; time.sleep(1); runpy.run_module('{watch}', run_name='__main__')"
+    guard.command = (sys.executable, "-c", code)
+    os.kill(first, signal.SIGKILL)
+    assert waited(lambda: any(pid != first for pid in children(os.getpid())), 5.0)
+    guard.hand_over()
+    assert waited(lambda: is_safe(server), 20.0), outputs(server)
+    assert gone_within(guard.pid, 10.0)
+
+
+def test_a_file_named_like_a_library_in_the_current_folder_is_no_library(
+    served, tmp_path, monkeypatch
+) -> None:
+    (tmp_path / "yaml.py").write_text("raise SystemExit('a stranger')")
+    monkeypatch.chdir(tmp_path)
+    guard = Guard(served)
+    guard.start()
+    guard.require()
+    guard.release()
 
 
 def test_a_killed_guard_is_replaced_and_the_next_one_does_its_duty(run, server, served) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import pyvisa
 
 from magnon_lab.runs import RunFile, RunsFolder
 
+from ..bench.guarding import full_pipe
 from ..serving import Served
 from .conftest import Command
 
@@ -62,6 +64,31 @@ def run(served: Served, tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str],
     finally:
         process.kill()
         process.wait()
+
+
+def test_a_run_whose_words_nobody_takes_hears_an_abort(
+    served: Served, tmp_path: Path, command: Command
+) -> None:
+    read, write = full_pipe()
+    runs = tmp_path / "runs"
+    words = ["run", "spectrum", "--runs", runs, "--bench", served.bench, "-p", "repeats=100000"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "magnon_lab.cli", *map(str, words)],
+        stdout=subprocess.DEVNULL,
+        stderr=write,
+    )
+    try:
+        assert waited(lambda: RunsFolder(runs).list() or process.poll() is not None, 60)
+        with RunsFolder(runs).find("latest") as found:
+            assert waited(lambda: found.counts().get("spectrum", 0) > 5, 60)
+        assert command("abort", "latest", "--runs", runs).code == 0
+        assert process.wait(20) == 1
+        assert not switched_on(served)
+    finally:
+        process.kill()
+        process.wait()
+        os.close(read)
+        os.close(write)
 
 
 def told_by_the_guard(run: RunFile) -> list[str]:

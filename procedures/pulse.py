@@ -10,7 +10,8 @@ from typing import NamedTuple
 Listener = Callable[[str, float], None]
 """Called with a phase and its deadline in s, such as a guard's `beat`."""
 
-#: Longest silence (s) that is still progress, by phase. `measure` is told by the bench's time-outs.
+#: Longest silence (s) that is still progress, by phase. `measure` is told by the bench's time-outs;
+#: `safe` may take longer at a bench whose field ramps slowly, see `Pulse.allow`.
 DEADLINES_S = {
     "compile": 900.0,
     "start": 120.0,
@@ -44,11 +45,12 @@ class Pulse:
         self._now = now
         self.last = Beat("idle", math.inf, now())
         self.listeners: list[Listener] = []
+        self._deadlines_s = dict(DEADLINES_S)
         self._told = Beat("", 0.0, -math.inf)
 
     def beat(self, phase: str, deadline_s: float | None = None) -> None:
         """Tell that `phase` begins or gets on; without a deadline it has the usual one."""
-        due_s = DEADLINES_S[phase] if deadline_s is None else deadline_s
+        due_s = self._deadlines_s[phase] if deadline_s is None else deadline_s
         self.last = beat = Beat(phase, due_s, self._now())
         told = self._told
         if (beat.phase, due_s) == told[:2] and beat.at - told.at < TOLD_EVERY_S:
@@ -56,6 +58,10 @@ class Pulse:
         self._told = beat
         for listener in self.listeners:
             listener(phase, due_s)
+
+    def allow(self, phase: str, deadline_s: float) -> None:
+        """Let `phase` take at least `deadline_s` where it has its usual deadline."""
+        self._deadlines_s[phase] = max(self._deadlines_s[phase], deadline_s)
 
     def silent_s(self) -> float:
         """Return the seconds since the last beat."""

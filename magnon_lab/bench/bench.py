@@ -14,8 +14,14 @@ import numpy.typing as npt
 from magnon_lab.bench.benchfile import BenchFile
 from magnon_lab.bench.clock import Clock
 from magnon_lab.bench.custody import Custody
-from magnon_lab.bench.errors import BenchError, ConnectionFailed, InstrumentError, LimitError
-from magnon_lab.bench.guard import COMMAND, GuardLostError
+from magnon_lab.bench.errors import (
+    BenchError,
+    ConnectionFailed,
+    CustodyError,
+    InstrumentError,
+    LimitError,
+)
+from magnon_lab.bench.guard import COMMAND
 from magnon_lab.bench.measuring import (
     Array,
     Batch,
@@ -23,6 +29,7 @@ from magnon_lab.bench.measuring import (
     MeasurementFailedError,
     OnMeasurement,
     asked,
+    numbered,
 )
 from magnon_lab.bench.planner import plan
 from magnon_lab.bench.quantities import ShownQuantity
@@ -246,7 +253,9 @@ class Bench:
             raise BenchError("the bench is not started: call start() first")
         if "drive_power_dbm" in names and not self._switching.drive_on:
             raise BenchError("drive_power_dbm is to be turned but the bench was started without")
-        counted = self._counted(numbers, len(rows))
+        counted = numbered(numbers, len(rows), self._number)
+        if len(counted):
+            self._number = int(counted.max()) + 1
         self.stand.limits.check_rows(names, rows, self._held, self._switching.drive_on)
         held = {name: value for name, value in self._held.items() if name not in names}
         # Ordered and read back as if nothing were known of before, so that what a batch realises
@@ -265,7 +274,7 @@ class Bench:
         try:
             self.custody.require_guard()
             if len(counted):
-                self._tell_reference(self.references.find(int(counted.min()), self._held))
+                self._tell_reference(self.references.find(int(counted.min()), self._held, ends))
             shift_hz = self.references.shift_hz(names, rows, self._held)
             batch = Batch(self.stand, self._turner, names, rows, held, counted, order, shift_hz)
             taken = batch.measure(
@@ -275,7 +284,7 @@ class Bench:
             self.rest()
             log.error("%s", error)
             raise
-        except (InstrumentError, ConnectionFailed, GuardLostError) as error:
+        except (InstrumentError, ConnectionFailed, CustodyError) as error:
             self.safe()
             log.error("%s", error)
             raise
@@ -365,13 +374,16 @@ class Bench:
         self.stand.limits.check(held, drive)
         self.stand.limits.check(self.references.settings(held), drive)
 
-    def _before(self, number: int) -> None:
-        """Take the reference that is due before the measurement of a number."""
-        if self.references.due(number):
-            self._tell_reference(self.references.take(number, self._held, never))
+    def _before(self, number: int, should_stop: ShouldStop) -> bool:
+        """Take the reference that is due before the measurement of a number; False if stopped."""
+        if not self.references.due(number):
+            return True
+        taken = self.references.take(number, self._held, should_stop)
+        self._tell_reference(taken)
+        return taken.complete
 
     def _tell_reference(self, taken: Measurement | None) -> None:
-        if taken is not None and self.on_reference is not None:
+        if taken is not None and taken.complete and self.on_reference is not None:
             self.on_reference(taken)
 
     def _now(self) -> dict[str, float]:
@@ -380,17 +392,6 @@ class Bench:
         if unknown:
             self._turner.read()
         return dict(self._turner.realised)
-
-    def _counted(self, numbers: npt.ArrayLike | None, count: int) -> npt.NDArray[np.int64]:
-        if numbers is None:
-            counted = self._number + np.arange(count, dtype=np.int64)
-        else:
-            counted = np.array(numbers, dtype=np.int64, ndmin=1)
-        if counted.shape != (count,):
-            raise BenchError(f"{count} settings need as many numbers, not {counted.shape}")
-        if count:
-            self._number = int(counted.max()) + 1
-        return counted
 
     def _log(self) -> None:
         for outcome in self.outcomes:

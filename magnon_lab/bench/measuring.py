@@ -75,8 +75,8 @@ class Measurement:
 OnMeasurement = Callable[[int, npt.NDArray[np.float32], int], None]
 """Called with the row's index, its trace (points,) in dBm and its flags after each measurement."""
 
-Before = Callable[[int], None]
-"""Called with the number of the measurement that comes next."""
+Before = Callable[[int, ShouldStop], bool]
+"""Called with the number of the measurement that comes next; returns False if it was to stop."""
 
 
 class MeasurementFailedError(InstrumentError):
@@ -105,6 +105,19 @@ def asked(
     if together is not None and together.shape != (len(rows),):
         raise BenchError(f"{len(rows)} settings need as many groups, not {together.shape}")
     return names, rows, together
+
+
+def numbered(numbers: npt.ArrayLike | None, count: int, first: int) -> npt.NDArray[np.int64]:
+    """Return the numbers (count,) of a batch, counted on from `first` where none are given.
+
+    Raises `BenchError` for too many or too few.
+    """
+    if numbers is None:
+        return first + np.arange(count, dtype=np.int64)
+    counted = np.array(numbers, dtype=np.int64, ndmin=1)
+    if counted.shape != (count,):
+        raise BenchError(f"{count} settings need as many numbers, not {counted.shape}")
+    return counted
 
 
 class Batch:
@@ -190,7 +203,8 @@ class Batch:
             index = self.todo[0]
             if should_stop():
                 return "stop"
-            before(int(self.numbers[index]))
+            if not before(int(self.numbers[index]), should_stop):
+                return "stop"
             if not self._one(index, should_stop):
                 return "stop"
             self._unsure = [self.todo.pop(0)]

@@ -30,6 +30,9 @@ DRIVE_BANDWIDTHS = 3.0
 STANDS_OUT_DB = 6.0
 """A mode that is tracked is so much above the median of where it is looked for."""
 
+PIECE_S = 1.0
+"""A pause is made of pieces of this length."""
+
 FREQUENCY = "drive_frequency_hz"
 
 
@@ -60,7 +63,9 @@ class References:
         """Look for the mode anew before the next measurement: much may have passed."""
         self._found_for = -1
 
-    def find(self, number: int, held: Mapping[str, float]) -> Measurement | None:
+    def find(
+        self, number: int, held: Mapping[str, float], should_stop: ShouldStop
+    ) -> Measurement | None:
         """Find the mode, if it is not known since the start, before the batch from `number` on.
 
         Returns the reference that it took for it: the last one before that number, so that it is
@@ -69,8 +74,9 @@ class References:
         if self.block is None or self.track is None or self._found_for >= 0:
             return None
         last = max(number - 1, 0) // self.block.every * self.block.every
-        taken = self.take(last, held, lambda: False)
-        self._found_for = last
+        taken = self.take(last, held, should_stop)
+        if taken.complete:
+            self._found_for = last
         return taken
 
     def shift_hz(self, names: tuple[str, ...], rows: Array, held: Mapping[str, float]) -> float:
@@ -185,8 +191,18 @@ class References:
                 self._stand.journal("warm-up", "outcome", told, {"mode_hz": last[-1]})
                 return True
             self._refuse_too_late(warm, spent_s, told)
-            self._stand.clock.sleep(warm.every_s)
+            if not self._wait(warm.every_s, should_stop):
+                return False
         return False
+
+    def _wait(self, seconds: float, should_stop: ShouldStop) -> bool:
+        """Let `seconds` pass, in pieces that tell of progress; False if `should_stop` ended it."""
+        while seconds > 0:
+            self._stand.clock.sleep(min(seconds, PIECE_S))
+            seconds -= PIECE_S
+            if should_stop():
+                return False
+        return True
 
     def _strongest_hz(self, taken: Measurement) -> float:
         """Return where the strongest line of a reference is that is not the drive's own."""

@@ -153,6 +153,7 @@ def carry_out(procedure: RingProcedure, begin: Callable[[], RunFile], terms: Ter
                 guard_command=GUARD,
             )
             context.bench = stack.enter_context(bench)
+            context.pulse.allow("safe", bench.safe_within_s())
             context.pulse.listeners.append(bench.beat)
         run = context.run = begin()
         journal.catch_up()

@@ -89,3 +89,51 @@ def test_the_drives_own_line_is_not_taken_for_a_mode(edited, manager) -> None:
         pytest.raises(InstrumentError, match=r"not warmed up within .* or does no mode stand out"),
     ):
         bench.start()
+
+
+class Beats:
+    """A `should_stop` that keeps when it was asked, by the bench's clock, and stops in time."""
+
+    def __init__(self, bench: Bench, stop_s: float = np.inf) -> None:
+        self.bench, self.stop_s = bench, stop_s
+        self.at_s = [bench.clock.now()]
+
+    def __call__(self) -> bool:
+        self.at_s.append(self.bench.clock.now())
+        return self.at_s[-1] > self.stop_s
+
+    @property
+    def longest_silence_s(self) -> float:
+        return float(np.diff([*self.at_s, self.bench.clock.now()]).max())
+
+
+def test_a_warm_up_beats_also_between_its_references(edited, manager) -> None:
+    warm = {"reference.warm_up": {"hz": 1e6, "every_s": 60.0, "at_most_s": 3600.0}}
+    with Bench(edited(SINGING | warm), seed=2) as bench:
+        beats = Beats(bench)
+        assert bench.start(should_stop=beats)
+        assert beats.at_s[-1] - beats.at_s[0] > 120.0
+        assert beats.longest_silence_s < 10.0
+        bench.standby()
+        stopped = Beats(bench, bench.clock.now() + 30.0)
+        assert not bench.start(should_stop=stopped)
+        assert stopped.longest_silence_s < 10.0
+        assert bench.clock.now() < stopped.stop_s + 40.0  # the way to the safe state is in it
+
+
+def test_a_reference_whose_field_is_elsewhere_beats_and_hears_a_stop(edited, manager) -> None:
+    away = REFERENCE | {"reference.field_mt": 20.0, "limits.field_slew_mt_per_s": 1.0}
+    with Bench(edited(away), seed=2) as bench:
+        references = []
+        bench.on_reference = references.append
+        bench.start()
+        beats = Beats(bench)
+        assert bench.measure(ROWS[:1], should_stop=beats).complete
+        assert len(references) == 1
+        assert beats.at_s[-1] - beats.at_s[0] > 100.0  # there and back
+        assert beats.longest_silence_s < 10.0
+        bench.measure(ROWS[1:4])
+        stopped = bench.measure(ROWS[4:5], should_stop=Beats(bench, bench.clock.now() + 20.0))
+        assert stopped.stopped == "stop"
+        assert len(stopped.numbers) == 0
+        assert len(references) == 1  # none that was not measured

@@ -25,6 +25,16 @@ def test_a_beat_tells_what_follows_and_how_long_it_may_take() -> None:
     assert pulse.silent_s() == 0.0
 
 
+def test_a_phase_may_be_allowed_more_than_usual_but_not_less() -> None:
+    pulse = Pulse()
+    pulse.allow("safe", 1500.0)
+    pulse.beat("safe")
+    assert pulse.last.deadline_s == 1500.0
+    pulse.allow("tell", 1.0)
+    pulse.beat("tell")
+    assert pulse.last.deadline_s == DEADLINES_S["tell"]
+
+
 def test_listeners_hear_each_phase_at_once_and_the_same_one_now_and_then() -> None:
     clock = Clock()
     pulse = Pulse(clock)

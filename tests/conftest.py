@@ -15,6 +15,14 @@ from .serving import Served, serve
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _own_locks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Leave nothing in the folder that all users of this machine share."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MAGNON_LAB_LOCKS", str(tmp_path_factory.mktemp("locks")))
+        yield
+
+
 @pytest.fixture
 def served(tmp_path: Path) -> Iterator[Served]:
     """Serve a laboratory, on its own clock, from a process of its own."""

@@ -3,6 +3,10 @@
 Two bench files that share an instrument exclude each other, whatever the files are called. The lock
 is the kernel's, on a file a resource: it ends with the last process that has it open, however that
 process ended. A guard inherits it, so that a bench is not taken while it is being made safe.
+
+The files lie in one folder for all users of a machine, whatever their environment; it is no folder
+for temporary files, whose cleaner would make one lock two. A holder looks now and then whether its
+files are still the ones that others find.
 """
 
 from __future__ import annotations
@@ -15,7 +19,6 @@ import signal
 import socket
 import stat
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -23,13 +26,17 @@ from pathlib import Path
 
 from pyvisa import rname
 
-from magnon_lab.bench.errors import BenchError
+from magnon_lab.bench.errors import BenchError, CustodyError
 
 if sys.platform != "win32":
     import fcntl
 
 ENVIRONMENT = "MAGNON_LAB_LOCKS"
-"""Folder of the locks, if not `magnon-lab` in the folder for temporary files."""
+"""Folder of the locks, if not `FOLDER`: the same for all who use the instruments."""
+
+SHARED = Path("/run/lock")
+FOLDER = "magnon-lab"
+"""In `SHARED` if everybody may write there, else in /var/tmp: so all users choose the same."""
 
 LOOK_S = 0.05
 
@@ -66,6 +73,10 @@ class BenchHeldError(BenchError):
             f"{resource} is held by {told}. Wait for it to end, end it, or let "
             "`magnon-lab bench safe` end it and switch everything off"
         )
+
+
+class LockLostError(CustodyError):
+    """The lock's file was removed or replaced, so that another process could take the bench."""
 
 
 class BenchLock:
@@ -110,6 +121,24 @@ class BenchLock:
         for descriptor in self._files.values():
             os.ftruncate(descriptor, 0)
             os.pwrite(descriptor, text, 0)
+
+    def touch(self) -> None:
+        """Show whoever clears old files away that these are in use."""
+        for descriptor in self._files.values():
+            with contextlib.suppress(OSError):
+                os.utime(descriptor)
+
+    def confirm(self) -> None:
+        """Raise `LockLostError` if the files of this lock are no longer those that others find."""
+        self.touch()
+        for resource, descriptor in self._files.items():
+            path = _path(resource)
+            if not _is_at(descriptor, path):
+                raise LockLostError(
+                    f"the lock on {resource} is lost: its file {path} was removed or replaced, so "
+                    "that another process could take the bench. See that nobody else uses these "
+                    f"instruments and that nothing clears {path.parent} away, then start again"
+                )
 
     def release(self) -> None:
         """Give the bench back; a guard that inherited the lock still has it."""
@@ -192,30 +221,59 @@ def _canonical(resource: str) -> str:
 
 
 def _folder() -> Path:
-    folder = Path(os.environ.get(ENVIRONMENT) or Path(tempfile.gettempdir()) / "magnon-lab")
-    if not folder.is_dir():
-        folder.mkdir(parents=True, exist_ok=True)
-        # Everybody who works at this machine shares its instruments.
-        folder.chmod(stat.S_ISVTX | 0o777)
-    return folder
+    if named := os.environ.get(ENVIRONMENT):
+        return Path(named)
+    shared = SHARED.is_dir() and SHARED.stat().st_mode & (stat.S_ISVTX | 0o777) == 0o1777
+    return (SHARED if shared else Path("/var/tmp")) / FOLDER
+
+
+def _path(resource: str) -> Path:
+    return _folder() / f"{hashlib.sha256(resource.encode()).hexdigest()[:24]}.lock"
+
+
+def _is_at(descriptor: int, path: Path) -> bool:
+    try:
+        found = path.stat(follow_symlinks=False)
+    except OSError:
+        return False
+    return os.path.samestat(os.fstat(descriptor), found)
 
 
 def _lock(resource: str) -> int:
-    path = _folder() / f"{hashlib.sha256(resource.encode()).hexdigest()[:24]}.lock"
+    path = _path(resource)
+    while True:
+        descriptor = _opened(path)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            holder = _read(descriptor)
+            os.close(descriptor)
+            raise BenchHeldError(resource, holder) from None
+        if _is_at(descriptor, path):
+            return descriptor
+        os.close(descriptor)  # it was removed meanwhile, and others would take the next
+
+
+def _opened(path: Path) -> int:
+    """Open the file of a lock, made if need be. Raises `BenchError` where that cannot be."""
     flags = os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW
     try:
-        descriptor = os.open(path, flags)  # not O_CREAT: it may be another user's
-    except FileNotFoundError:
+        with contextlib.suppress(FileExistsError):
+            path.parent.mkdir(parents=True)
+            # Everybody who works at this machine shares its instruments.
+            path.parent.chmod(stat.S_ISVTX | 0o777)
+        with contextlib.suppress(FileNotFoundError):
+            return os.open(path, flags)  # not O_CREAT: it may be another user's
         descriptor = os.open(path, flags | os.O_CREAT, 0o666)
         with contextlib.suppress(OSError):
             os.fchmod(descriptor, 0o666)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        holder = _read(descriptor)
-        os.close(descriptor)
-        raise BenchHeldError(resource, holder) from None
-    return descriptor
+        return descriptor
+    except OSError as error:
+        raise BenchError(
+            f"the lock {path} cannot be taken: {error.strerror}. Let everybody write in "
+            f"{path.parent} (mode 1777), or let {ENVIRONMENT} name another folder, the same for "
+            "all who use these instruments"
+        ) from error
 
 
 def _read(descriptor: int) -> Holder | None:

@@ -6,8 +6,18 @@ import signal
 
 import pytest
 
-from magnon_lab.bench import Bench, BenchFile, BenchHeldError, write_served_bench
+from magnon_lab.bench import (
+    Bench,
+    BenchError,
+    BenchFile,
+    BenchHeldError,
+    BenchLock,
+    custody,
+    write_served_bench,
+)
+from magnon_lab.bench import lock as lock_module
 from magnon_lab.bench.byhand import check_bench, make_safe
+from magnon_lab.bench.lock import LockLostError
 from magnon_lab.simulation import serve, shipped_definition
 
 from .guarding import Run, alive, gone_within, is_safe, waited
@@ -78,6 +88,71 @@ def test_make_safe_ends_whoever_holds_the_bench(run, served, server, words) -> N
     assert (len(told) > 1) == ("deaf" in words)
     assert one.process.wait(5.0) < 0
     assert not alive(one.guard) or gone_within(one.guard, 5.0)
+
+
+def test_a_lock_whose_file_is_removed_is_lost_and_the_bench_made_safe(
+    served, server, tmp_path, monkeypatch
+) -> None:
+    monkeypatch.setattr(custody, "CONFIRM_S", 0.0)
+    with Bench(served) as bench:
+        bench.start()
+        for path in (tmp_path / "locks").iterdir():
+            path.unlink()
+        with pytest.raises(LockLostError, match="was removed or replaced"):
+            bench.measure([[-10.0, 4.465e9, 12.0]])
+        assert is_safe(server)
+        lock = BenchLock(bench.custody.lock.resources)
+        lock.acquire("another")  # this is what makes it lost
+        with pytest.raises(LockLostError):
+            bench.start()
+        lock.release()
+
+
+def test_a_file_that_is_replaced_between_opening_and_locking_is_not_the_lock(
+    tmp_path, monkeypatch
+) -> None:
+    real, times = lock_module.fcntl.flock, []
+
+    def flock(descriptor: int, how: int) -> None:
+        if not times:
+            for path in (tmp_path / "locks").iterdir():
+                path.unlink()
+        times.append(how)
+        real(descriptor, how)
+
+    monkeypatch.setattr(lock_module.fcntl, "flock", flock)
+    one = BenchLock(["GPIB::6::INSTR"])
+    one.acquire("one")
+    one.confirm()
+    with pytest.raises(BenchHeldError, match="held by one"):
+        BenchLock(["GPIB::6::INSTR"]).acquire("two")
+    one.release()
+
+
+def test_a_lock_in_use_does_not_look_old(served, tmp_path) -> None:
+    with Bench(served) as bench:
+        (path, *_) = (tmp_path / "locks").iterdir()
+        os.utime(path, (0, 0))
+        bench.beat("pause", 60.0)
+        assert path.stat().st_mtime > 0
+
+
+def test_all_users_of_a_machine_look_for_locks_in_one_folder(monkeypatch, tmp_path) -> None:
+    monkeypatch.delenv("MAGNON_LAB_LOCKS")
+    shared = tmp_path / "run" / "lock"
+    monkeypatch.setattr(lock_module, "SHARED", shared)
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    assert str(lock_module._folder()) == "/var/tmp/magnon-lab"
+    shared.mkdir(parents=True)
+    assert str(lock_module._folder()) == "/var/tmp/magnon-lab"  # only one user's
+    shared.chmod(0o1777)
+    assert lock_module._folder() == shared / "magnon-lab"
+
+
+def test_a_folder_that_cannot_hold_locks_is_told(tmp_path) -> None:
+    (tmp_path / "locks").write_text("a file")
+    with pytest.raises(BenchError, match=r"cannot be taken: .*MAGNON_LAB_LOCKS name another"):
+        BenchLock(["GPIB::6::INSTR"]).acquire("one")
 
 
 def test_a_lock_says_who_in_json(served, tmp_path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import signal
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -77,11 +77,11 @@ def set_quantity(
 ) -> None:
     """Set one quantity by hand, and leave the bench as it then is.
 
-    An output that the quantity needs is switched on: end with `magnon-lab bench safe`. (A negative
-    value goes after `--`.)
+    An output that the quantity needs is switched on: end with `magnon-lab bench safe`. Ctrl-C,
+    SIGTERM or SIGHUP stop a ramp where it is. (A negative value goes after `--`.)
     """
     from magnon_lab.bench import BenchFile
-    from magnon_lab.cli.errors import BadInputError
+    from magnon_lab.cli.errors import BadInputError, Failure
 
     with told(as_json):
         bench_file = BenchFile.load(bench)
@@ -94,13 +94,22 @@ def set_quantity(
             number = float(value)
         except ValueError as error:
             raise BadInputError(f"{quantity} = {value!r} is not a number") from error
-        with _by_hand(bench_file, "bench set") as opened:
-            realised = opened.set(quantity, number)
+        with _by_hand(bench_file, "bench set") as opened, _stopped_by_signals() as came:
+            realised = opened.set(quantity, number, should_stop=lambda: bool(came))
+            done = quantity in opened.held
         if as_json:
-            print_json({"quantity": quantity, "requested": number, "realised": realised})
+            told_now = {"quantity": quantity, "requested": number, "realised": realised}
+            print_json(told_now | {"status": "finished" if done else "stopped"})
         else:
             out.print(f"{quantity} = {realised:.9g} read back, {number:.9g} requested")
-            err.print("the bench stays as it is now; magnon-lab bench safe switches it off")
+        if not done:
+            err.print(
+                f"error: stopped on the way at {quantity} = {realised:.6g}, and its supply is ON: "
+                "magnon-lab bench safe switches it off",
+                style="bold red",
+            )
+            raise typer.Exit(Failure.CTRL_C if came[0] == signal.SIGINT else Failure.FAILED)
+        err.print("the bench stays as it is now; magnon-lab bench safe switches it off")
 
 
 @app.command("trace")
@@ -240,6 +249,29 @@ def _by_hand(bench_file: BenchFile, what: str) -> Bench:
     from magnon_lab.bench import Bench
 
     return Bench(bench_file, leave="unchanged", what=what, guard_command=None)
+
+
+@contextlib.contextmanager
+def _stopped_by_signals() -> Iterator[list[int]]:
+    """Yield a list that the signals which come are put into, instead of an end at any place.
+
+    A second Ctrl-C ends at once, for an instrument that hangs.
+    """
+    came: list[int] = []
+
+    def note(number: int, frame: FrameType | None) -> None:
+        if number == signal.SIGINT in came:
+            err.print("ended at once: WHAT WAS SWITCHED ON STAYS ON, see magnon-lab bench safe")
+            raise KeyboardInterrupt
+        came.append(number)
+
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = {number: signal.signal(number, note) for number in numbers}
+    try:
+        yield came
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:

@@ -49,6 +49,27 @@ def test_limits_by_hand_and_safe(served_in_real_time: Served, command: Command) 
     _assert_safe(served)
 
 
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGHUP, 1)])
+def test_a_ramp_by_hand_that_is_cut_short_says_what_stays_on(
+    served_in_real_time: Served, number: int, code: int
+) -> None:
+    served = served_in_real_time
+    words = ["bench", "set", "field_mt", "140", "--bench", str(served.bench)]  # for seven seconds
+    process = subprocess.Popen(
+        [sys.executable, "-m", "magnon_lab.cli", *words], stderr=subprocess.PIPE, text=True
+    )
+    until = time.monotonic() + 30
+    while float(_ask(served, "field", "CURR?")) < 0.3 and time.monotonic() < until:
+        time.sleep(0.05)
+    process.send_signal(number)
+    _, told = process.communicate(timeout=10)
+    assert process.returncode == code
+    assert "stopped on the way at field_mt = " in told
+    assert "is ON: magnon-lab bench safe" in told
+    assert 0.3 <= float(_ask(served, "field", "CURR?")) < 3.0
+    assert _ask(served, "field", "OUTP?") == "1"
+
+
 @pytest.mark.parametrize(
     ("number", "again", "status", "code"),
     [

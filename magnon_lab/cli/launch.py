@@ -15,6 +15,7 @@ from typing import Any, Literal
 from pymeasure.experiment import Procedure, Results
 
 from magnon_lab.bench import Bench, BenchFile
+from magnon_lab.bench.errors import CustodyError
 from magnon_lab.bench.steps import MAY_BE_ON, failures
 from magnon_lab.cli.control import Control
 from magnon_lab.cli.errors import BadInputError, Failure, exit_code_of
@@ -80,7 +81,8 @@ class _Journal:
 
     def __call__(self, kind: str, phase: str, message: str, data: dict[str, Any]) -> None:
         if kind != "guard":  # the guard looks at the work, it is no work
-            self._context.pulse.beat("safe" if kind in ("safe", "standby") else "start")
+            with contextlib.suppress(CustodyError):  # told by the work's own beats; this is record
+                self._context.pulse.beat("safe" if kind in ("safe", "standby") else "start")
         if self._context.run is None:
             self._early.append((kind, phase, message, data))
         else:

@@ -13,7 +13,11 @@ from pathlib import Path
 import pytest
 import pyvisa
 
+from magnon_lab.bench import Bench, GuardLostError
+from magnon_lab.cli.launch import launch
+from magnon_lab.cli.parameters import build_procedure
 from magnon_lab.runs import RunFile, RunsFolder
+from procedures import load_procedure, pulse
 
 from ..bench.guarding import full_pipe
 from ..serving import Served
@@ -89,6 +93,21 @@ def test_a_run_whose_words_nobody_takes_hears_an_abort(
         process.wait()
         os.close(read)
         os.close(write)
+
+
+def test_a_run_that_lost_its_guard_records_its_way_to_the_safe_state(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def beat(bench: Bench, phase: str, deadline_s: float) -> None:
+        if phase == "safe":
+            raise GuardLostError
+
+    monkeypatch.setattr(Bench, "beat", beat)
+    monkeypatch.setattr(pulse, "TOLD_EVERY_S", 0.0)
+    built = build_procedure(load_procedure("spectrum"), {})
+    launch(built, name="spectrum", bench_path=None, runs_path=tmp_path)
+    with RunsFolder(tmp_path).find("latest") as run:
+        assert any("field supply off" in event.message for event in run.events("safe"))
 
 
 def told_by_the_guard(run: RunFile) -> list[str]:

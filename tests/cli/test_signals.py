@@ -17,6 +17,8 @@ from magnon_lab.cli.parameters import build_procedure
 from magnon_lab.runs import RunsFolder
 from procedures import load_procedure
 
+from ..serving import changed_bench
+
 
 class Own(Procedure):
     """One of a user's own, which needs no bench."""
@@ -55,3 +57,14 @@ def test_while_the_bench_is_made_safe(
     with RunsFolder(tmp_path).find("latest") as run:
         assert run.status == outcome.status
         assert [event.phase for event in run.events("safe")][-1] == "outcome"
+
+
+def test_the_way_to_the_safe_state_has_the_time_of_a_slow_ramp(tmp_path: Path) -> None:
+    slow = changed_bench(
+        tmp_path, lambda text: text.replace("field_slew_mt_per_s: 20", "field_slew_mt_per_s: 0.5")
+    )
+    built = build_procedure(load_procedure("spectrum"), {})
+    launch(built, name="spectrum", bench_path=slow, runs_path=tmp_path / "runs")
+    phase, deadline_s, _ = built.context.pulse.last
+    assert phase == "safe"
+    assert deadline_s > 2 * 150 / 0.5

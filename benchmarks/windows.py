@@ -81,10 +81,13 @@ def started(options: argparse.Namespace) -> dict[str, object]:
 
 def opened(options: argparse.Namespace) -> dict[str, object]:
     """Open the long run, and follow it."""
+    from magnon_lab.gui.app import settle
+
     app = application()
     window = make_window(app, options.place / "none")
     window.resize(*options.size)
     window.show()
+    settle()
     spin(SETTLE_S)
     live = window.live
     loss = live.docks["LossDock"][1]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import gc
 import logging
 import os
 import signal
@@ -40,6 +41,7 @@ def main(runs: Path, bench: Path | None, run: Path | None = None) -> int:
     if run is not None:
         window.open_run(run)
     window.show()
+    settle()
     sys.excepthook = functools.partial(_tell, window)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: window.close())
@@ -48,6 +50,12 @@ def main(runs: Path, bench: Path | None, run: Path | None = None) -> int:
     turn.start(200)
     turn.timeout.connect(lambda: None)
     return application.exec()
+
+
+def settle() -> None:
+    """Spare what is there by now later collections of garbage: a whole one is seen as a jerk."""
+    gc.collect()
+    gc.freeze()
 
 
 def _tell(

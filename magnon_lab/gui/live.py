@@ -69,6 +69,10 @@ class LiveArea(QMainWindow):
         )
         self.docks: dict[str, tuple[QDockWidget, Dock]] = {}
         self._views: list[RunView] = []
+        self._due: list[Dock] = []
+        self._turn = QTimer(self)
+        self._turn.setSingleShot(True)
+        self._turn.timeout.connect(self._draw_next)
         self._to_share: list[list[QDockWidget]] = []
         self._aside: RunView | None = None
         self._bridge = _Bridge(self)
@@ -170,10 +174,18 @@ class LiveArea(QMainWindow):
             self.aside_changed.emit(self._aside.snapshot)
         if changed and not set(changed) & set(self._views):
             return
-        for dock, picture in self.docks.values():
-            if dock.isVisible():
-                self._show(picture)
+        visible = [picture for dock, picture in self.docks.values() if dock.isVisible()]
+        # What still waits comes first, so that nothing waits for ever.
+        self._due = list(dict.fromkeys((*(one for one in self._due if one in visible), *visible)))
+        self._draw_next()
         self.changed.emit(self._views[0].snapshot if self._views else None)
+
+    def _draw_next(self) -> None:
+        """Draw one picture, the next when keys and mouse have had their turn."""
+        if self._due:
+            self._show(self._due.pop(0))
+        if self._due:
+            self._turn.start(0)
 
     def _zoom(self, axis: Axis, low: float, high: float) -> None:
         for view in self._views:

@@ -58,6 +58,8 @@ def show(qtbot):
         dock.show()
         qtbot.waitExposed(dock)
         dock.show_runs(snapshots)
+        for _ in range(3):
+            QApplication.processEvents()  # knobs come one by one
         return dock
 
     return made

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pyqtgraph as pg
+from PyQt6.QtCore import QTimer
 
 from magnon_lab.gui.docks import plots
 from magnon_lab.gui.docks.dock import Dock
@@ -108,16 +109,8 @@ class KnobsDock(Dock):
     def draw(self) -> None:
         """Draw all histograms, in as many columns as there is room for."""
         use = self.snapshots[0].knob_use
-        across = self._room(len(use))
-        if len(self.histograms) != len(use) or across != self._across:
-            self._across = across
-            for one in self.histograms:
-                self.grid.removeItem(one.plot)
-            self.histograms = [
-                _Histogram(self.grid, 1 + index // across, index % across)
-                for index in range(len(use))
-            ]
-        for one, knob in zip(self.histograms, use, strict=True):
+        self._make(len(use))
+        for one, knob in zip(self.histograms, use, strict=False):
             one.draw(knob)
         theme = colours()
         swatch = '<span style="color:{}"><b>{}</b></span>&nbsp;{}'
@@ -133,6 +126,20 @@ class KnobsDock(Dock):
             )
         )
         self.tell("  |  ".join(self._words(knob) for knob in use))
+
+    def _make(self, count: int) -> None:
+        """Make the plots that are missing, one at a time: it takes as long as to draw them all."""
+        across = self._room(count)
+        if len(self.histograms) > count or across != self._across:
+            self._across = across
+            for one in self.histograms:
+                self.grid.removeItem(one.plot)
+            self.histograms = []
+        at = len(self.histograms)
+        if at < count:
+            self.histograms.append(_Histogram(self.grid, 1 + at // across, at % across))
+        if at + 1 < count:
+            QTimer.singleShot(0, self.redraw)
 
     def _words(self, use: KnobUse) -> str:
         name = spoken(use.quantity)

@@ -57,6 +57,14 @@ class Estimate:
     measurements: int
     bench_time_s: float
 
+    def within(self, limit_s: float, after: int) -> Estimate:
+        """Return it cut short by a time limit, after which so many measurements still come."""
+        each_s = self.bench_time_s / max(1, self.measurements)
+        longest_s = limit_s + after * each_s
+        if self.bench_time_s <= longest_s:
+            return self
+        return Estimate(round(longest_s / each_s), longest_s)
+
 
 def split_sizes(task: str) -> tuple[int, int, int]:
     """Return the samples of a task to train, to validate and to test on; of own data about.

@@ -100,14 +100,18 @@ class Spending:
             )
         return int(min(paid, train))
 
+    def test(self) -> int:
+        """Return the measurements of the test at the end."""
+        return split_sizes(self.task)[2] * self.a_sample
+
     def total(self) -> int:
         """Return the measurements of the whole run, with the test at the end."""
-        _, validation, test = split_sizes(self.task)
+        validation = split_sizes(self.task)[1]
         if self.unmeasured:
             return 0
         if self.estimator in ROUNDS:
-            return sum(Schedule(self.budget).counts(self.a_sample)) + test * self.a_sample
-        total = self.calibration + test * self.a_sample
+            return sum(Schedule(self.budget).counts(self.a_sample)) + self.test()
+        total = self.calibration + self.test()
         if self.estimator in READOUTS:
             return total + (self.samples() + validation) * self.a_sample
         steps = self.planned_steps()

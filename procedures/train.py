@@ -283,9 +283,12 @@ class Train(NetworkProcedure):
 
     def estimate(self) -> Estimate:
         """Return about what learning, validation and the test at the end take."""
-        total = self.spending().total()
-        names = chosen_knobs(self.context.bench_file, self.knobs)
-        return self.taking(total, names) if total and self.uses_bench else Estimate(total, 0.0)
+        spending = self.spending()
+        total, limit_s = spending.total(), 60.0 * self.time_limit
+        if not total or not self.uses_bench:
+            return Estimate(total, 0.0)
+        found = self.taking(total, chosen_knobs(self.context.bench_file, self.knobs))
+        return found.within(limit_s, spending.test()) if limit_s else found
 
     def resume_from(self, run: RunFile) -> Place:
         """Go on from the last checkpoint, or from the beginning where there is none yet.

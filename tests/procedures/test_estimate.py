@@ -93,6 +93,16 @@ def test_a_training_takes_calibration_steps_validation_and_the_test(made):
     assert train.estimate().measurements == expected
 
 
+def test_a_training_takes_no_longer_than_its_time_limit_and_the_test(made):
+    values = {"task": "spirals", "estimator": "input", "budget": 20_000}
+    whole = made("train", **values).estimate()
+    each_s = whole.bench_time_s / whole.measurements
+    found = made("train", time_limit=2.0, **values).estimate()
+    assert found.bench_time_s == pytest.approx(120 + 400 * 4 * each_s)
+    assert found.measurements == pytest.approx(found.bench_time_s / each_s, abs=1)
+    assert made("train", time_limit=1000.0, **values).estimate() == whole
+
+
 def test_a_training_in_rounds_takes_its_budget_and_the_test(made):
     train = made("train", task="digits", estimator="twin_first", shots=4, budget=500)
     assert train.estimate().measurements == 500 + 397 * 4

@@ -96,14 +96,14 @@ def test_runs_are_made_once_compared_and_put_into_a_page(written, command, tmp_p
     page.write_text("# Head\n\n<!-- comparison small -->\nold\n<!-- end -->\n\ntail\n")
     picture = tmp_path / "picture.png"
     content = {
-        "parameters": {**QUICK, "estimator": "exact", "seed": [0, 1]},
-        "cases": {"none": {"reservoir": "none"}, "mlp": {"reservoir": "mlp", "steps": [2, 4]}},
+        "parameters": {**QUICK, "reservoir": "none", "estimator": "exact", "seed": [0, 1]},
+        "cases": {"none": {}, "slower": {"learning_rate": 0.001, "steps": [2, 4]}},
     }
     path = written(content)
     words = ("campaign", path, "--page", page, "--picture", picture, "--against", "none")
     told = command(*words)
     groups = [(one["case"], one["steps"], len(one["runs"])) for one in told["groups"]]
-    assert groups == [("none", 4, 2), ("mlp", 2, 2), ("mlp", 4, 2)]
+    assert groups == [("none", 4, 2), ("slower", 2, 2), ("slower", 4, 2)]
     assert page.read_text().startswith("# Head\n\n<!-- comparison small -->\n| case | steps |")
     assert page.read_text().endswith("<!-- end -->\n\ntail\n")
     assert "more than none" in page.read_text()

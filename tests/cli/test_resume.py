@@ -66,14 +66,16 @@ def test_a_twin_too_becomes_the_same_to_the_last_bit(
     command: Command, tmp_path: Path, train: Words
 ) -> None:
     words = (*train, "-p", "estimator=twin_first", "-p", "budget=60", "-p", "steps=0")
-    words += ("-p", "validate_every=0", "-p", "twin_steps=100")
+    words += ("-p", "validate_every=0", "-p", "twin_steps=50")
     alone = _alone(command, tmp_path / "alone", *words)
-    chance = random.Random(7)
-    run = benchmark.killed_and_resumed(tmp_path / "killed", words, [1, 3], chance)
-    assert differences(alone, run) == []
     told = [event.data for event in alone.events("twin")]
     assert len(told) == len(alone.steps()["step"]) == 5
     assert [len(one["validation_loss"]) for one in told] == [10] * 5
+    runs = tmp_path / "aborted"
+    identity = _aborted(command, runs, *words)
+    assert command("resume", identity, "--runs", runs, "--json").code == 0
+    with RunsFolder(runs).find(identity) as run:
+        assert differences(alone, run) == []
 
 
 def test_killed_on_a_served_bench_too(

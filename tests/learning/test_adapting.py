@@ -43,13 +43,11 @@ def test_repeated_calibrations_tell_the_noise():
     assert float(state.scale.noise) == pytest.approx(float(spread.mean()), rel=0.5)
 
 
-@pytest.mark.parametrize("name", ["trace", "input", "pgt", "twin_pgt"])
+@pytest.mark.parametrize("name", ["trace", "input", "pgt"])
 def test_the_size_grows_in_much_noise_and_shrinks_in_little(name):
-    own = {"capacity": 64} if name == "twin_pgt" else {}
-
     def size(noise_db):
         reservoir = AnalyticReservoir(SMOOTH, noise_db=noise_db)
-        trainer = small_trainer(reservoir, make_estimator(name, **own), adapt_size=True)
+        trainer = small_trainer(reservoir, make_estimator(name), adapt_size=True)
         reports = []
         train(trainer, reservoir, steps=12, on_step=lambda _, report: reports.append(report))
         return reports[-1].perturbation / trainer.estimator.size

@@ -11,6 +11,8 @@ from magnon_lab.learning.identity import IdentityReservoir
 from magnon_lab.learning.loop import evaluate, train
 from magnon_lab.learning.network import make_network
 
+pytestmark = pytest.mark.usefixtures("quick_compile")
+
 RESERVOIR = AnalyticReservoir(noise_db=0.1)
 
 
@@ -18,8 +20,9 @@ def answer(request):
     return RESERVOIR(request.settings, request.numbers)
 
 
-@pytest.mark.parametrize("kind", ["dense", "two_pass", "transformer"])
-@pytest.mark.parametrize("readout", ["ridge", "frozen"])
+@pytest.mark.parametrize(
+    ("readout", "kind"), [("ridge", "dense"), ("frozen", "two_pass"), ("ridge", "transformer")]
+)
 def test_a_readout_measures_each_sample_once_and_learns(readout, kind):
     trainer = small_trainer(RESERVOIR, kind=kind, shots=3, rate=0.05)
     rows = trainer.problem.shots * (2 if kind == "two_pass" else 1)

@@ -48,18 +48,14 @@ class TwoRequests(ExactGradient):
 
 # estimator, ring measurements a sample and shot in one step
 CASES = {
-    "pgt": (make_estimator("pgt"), 2),
-    "pgt, N = 3": (make_estimator("pgt", count=3), 6),
     "pgt, one-sided, N = 3": (make_estimator("pgt", count=3, sides=1), 4),
     "pgt, post-layer read again": (make_estimator("pgt", post_count=8), 2),
     "spsa": (make_estimator("spsa"), 2),
     "pgt_pre": (make_estimator("pgt_pre", directions="gaussian"), 2),
     "input": (make_estimator("input"), 2),
-    "input, one-sided": (make_estimator("input", sides=1, count=2), 3),
     "trace": (make_estimator("trace", count=3), 6),
     "twin": (make_estimator("twin", capacity=64), 1),
     "twin_pgt": (make_estimator("twin_pgt", capacity=64), 2),
-    "exact": (make_estimator("exact"), 1),
     "two requests a step": (TwoRequests(), 3),
 }
 
@@ -124,9 +120,7 @@ def test_it_moves_the_parameters_and_keeps_them_finite(case):
     [
         ("input", {}, 80),
         ("twin", {"capacity": 96}, 30),
-        ("twin_pgt", {"capacity": 96}, 30),
         ("pgt", {"post_count": 64}, 120),
-        ("pgt", {"count": 8}, 120),
     ],
 )
 def test_it_learns(name, settings, steps):

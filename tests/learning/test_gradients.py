@@ -21,13 +21,11 @@ SMOOTH = tuple(Knob(knob.name, knob.low, knob.high) for knob in KNOBS)
 SMALL = {"size": 0.02}
 ESTIMATORS = {
     "pgt": ("pgt", {**SMALL, "count": 4}),
-    "pgt, gaussian": ("pgt", {**SMALL, "count": 4, "directions": "gaussian"}),
     "pgt, one-sided": ("pgt", {"size": 0.005, "count": 4, "sides": 1}),
     "pgt, post-layer read again": ("pgt", {**SMALL, "count": 4, "post_count": 16}),
     "pgt_pre": ("pgt_pre", {**SMALL, "count": 4}),
     "input": ("input", SMALL),
     "input, gaussian": ("input", {**SMALL, "directions": "gaussian"}),
-    "input, orthogonal": ("input", {**SMALL, "directions": "orthogonal", "count": 4}),
     "input, one-sided": ("input", {"size": 0.005, "sides": 1, "count": 2}),
     "trace": ("trace", SMALL),
 }
@@ -66,7 +64,7 @@ class Setup(NamedTuple):
             beyond = jax.nn.relu(jnp.abs(raw) - 1.0) ** 2
             return jnp.mean(each) + self.problem.penalty * jnp.mean(beyond)
 
-        return ravel_pytree(eqx.filter_grad(loss)(self.network))[0]
+        return ravel_pytree(eqx.filter_jit(eqx.filter_grad(loss))(self.network))[0]
 
 
 def setup(reservoir, **rest):
@@ -96,7 +94,7 @@ def many(setup, estimator, count, seed=0):
 
 
 def test_the_exact_gradient_is_that_of_the_chain_rule(smooth, truth):
-    estimate = smooth.estimate(make_estimator("exact"), jax.random.key(0))
+    estimate = many(smooth, make_estimator("exact"), 1)[0]
     np.testing.assert_allclose(estimate, truth, rtol=1e-3, atol=1e-5 * np.abs(truth).max())
 
 
@@ -124,12 +122,11 @@ def spread(setup, estimator, part=slice(None)):
     return many(setup, estimator, 400)[:, part].var(axis=0).sum()
 
 
-@pytest.mark.parametrize("name", ["pgt_pre", "input"])
-def test_the_variance_falls_as_one_over_the_number_of_directions(smooth, name):
+def test_the_variance_falls_as_one_over_the_number_of_directions(smooth):
     settings = {**SMALL, "directions": "rademacher"}
     pre = slice(0, 18)  # 2 inputs and an offset to 2 x 3 numbers for the ring
-    one = spread(smooth, make_estimator(name, **settings, count=1), pre)
-    four = spread(smooth, make_estimator(name, **settings, count=4), pre)
+    one = spread(smooth, make_estimator("input", **settings, count=1), pre)
+    four = spread(smooth, make_estimator("input", **settings, count=4), pre)
     assert one / four == pytest.approx(4.0, rel=0.35)
 
 
@@ -152,7 +149,8 @@ def test_noise_costs_variance_as_one_over_the_size_squared():
             answer = Answer(inputs, noisy.model(inputs, numbers), numbers)
             return ravel_pytree(estimator.tell(noisy.problem, view, answer, 0)[1].network)[0][:18]
 
-        return np.asarray(jax.vmap(estimate)(jnp.arange(100, dtype=jnp.uint32))).var(axis=0).sum()
+        drawn = jax.jit(jax.vmap(estimate))(jnp.arange(100, dtype=jnp.uint32))
+        return np.asarray(drawn).var(axis=0).sum()
 
     assert noise(0.01) / noise(0.04) == pytest.approx(16.0, rel=0.3)
 

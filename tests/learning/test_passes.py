@@ -26,13 +26,13 @@ SMALL = {"size": 0.005}
 HIDDEN = {"two_pass": (), "transformer": (8,)}
 ESTIMATORS = {
     "pgt": ("pgt", {**SMALL, "count": 4}),
-    "pgt, one-sided": ("pgt", {"size": 0.002, "count": 4, "sides": 1}),
     "pgt, post-layer read again": ("pgt", {**SMALL, "count": 4, "post_count": 16}),
     "pgt_pre": ("pgt_pre", {**SMALL, "count": 4}),
     "input": ("input", {"size": 0.02, "count": 2}),
     "input, one-sided": ("input", {"size": 0.004, "sides": 1, "count": 2}),
     "trace": ("trace", {"size": 0.02}),
 }
+ONE_PASS = ("pgt", "input", "trace")
 
 
 class Setup(NamedTuple):
@@ -118,6 +118,8 @@ def test_the_exact_gradient_is_that_of_the_chain_rule(setup):
 
 @pytest.mark.parametrize("name", list(ESTIMATORS))
 def test_an_estimate_is_right_on_average(setup, truth, name):
+    if setup.network.passes == 1 and name not in ONE_PASS:
+        pytest.skip("one pass of tokens is like one pass of shots")
     kind, settings = ESTIMATORS[name]
     estimator = make_estimator(kind, **settings)
 
@@ -145,12 +147,7 @@ def test_whole_traces_along_all_orthogonal_directions_give_the_slope_at_once(set
 
 @pytest.mark.parametrize(
     ("kind", "name"),
-    [
-        ("two_pass", "pgt"),
-        ("two_pass", "trace"),
-        ("transformer", "input"),
-        ("transformer", "exact"),
-    ],
+    [("two_pass", "pgt"), ("transformer", "exact")],
 )
 def test_passes_are_counted_and_a_resumed_training_goes_on_to_the_last_bit(kind, name):
     reservoir = AnalyticReservoir(noise_db=0.1)

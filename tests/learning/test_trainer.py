@@ -10,6 +10,8 @@ from magnon_lab.learning.loop import evaluate, train
 from magnon_lab.learning.state import state_to_bytes
 from magnon_lab.learning.trainer import state_from_bytes
 
+pytestmark = pytest.mark.usefixtures("quick_compile")
+
 RESERVOIR = AnalyticReservoir(noise_db=0.1)
 
 
@@ -51,9 +53,7 @@ def test_requests_are_physical_float64_within_the_knobs_and_on_their_grids():
 @pytest.mark.parametrize(
     ("estimator", "rows"),
     [
-        ("pgt", 2),
         ("pgt_pre", 2),
-        ("input", 2),
         ("trace", 2),
         (("input", {"count": 3, "sides": 1}), 4),  # a base and its three moves
         (("pgt", {"count": 2, "sides": 1}), 3),

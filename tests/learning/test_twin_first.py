@@ -32,7 +32,7 @@ class Shuffled(AnalyticReservoir):
         return measured._replace(traces=measured.traces[order])
 
 
-def trainer(reservoir=RESERVOIR, *, budget=BUDGET, kind="dense", steps=300, **rest):
+def trainer(reservoir=RESERVOIR, *, budget=BUDGET, kind="dense", steps=150, **rest):
     task = blobs()
     network = make_network(
         kind,
@@ -169,7 +169,7 @@ def test_it_gives_a_twin_up_that_tells_nothing_and_measures_gradients():
 
 
 def test_it_trains_through_two_ring_passes():
-    learner = trainer(kind="two_pass", budget=200, steps=300)
+    learner = trainer(kind="two_pass", steps=100)
     state = train(learner, RESERVOIR, steps=len(learner.counts))
     assert evaluate(learner, RESERVOIR, state, "test")[1].accuracy >= 0.8
 

@@ -1,7 +1,5 @@
 """Gradients with a twin in them: right on average for any twin, and steadier with a good one."""
 
-from typing import NamedTuple
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -22,11 +20,12 @@ CAPACITY = 300
 PRE = slice(0, 18)  # 2 inputs and an offset to 2 x 3 numbers for the ring
 
 
-class Setup(NamedTuple):
+class Setup:
     """One batch of one training, and what the estimators' gradients of it are."""
 
-    problem: object
-    view: object
+    def __init__(self, problem, view):
+        self.problem, self.view = problem, view
+        self._compiled = {}
 
     def estimate(self, estimator, key, state):
         view = self.view._replace(key=key, state=state)
@@ -36,10 +35,16 @@ class Setup(NamedTuple):
         _, gradient = estimator.tell(self.problem, view, answer, 0)
         return ravel_pytree(gradient.network)[0]
 
-    def many(self, estimator, state, count=400):
-        keys = jax.random.split(jax.random.key(5), count)
-        drawn = jax.lax.map(lambda key: self.estimate(estimator, key, state), keys, batch_size=50)
-        return np.asarray(drawn)
+    def many(self, estimator, state, count=300):
+        """Return gradients (count, parameters) under as many keys."""
+
+        def drawn(state, keys):
+            return jax.lax.map(
+                lambda key: self.estimate(estimator, key, state), keys, batch_size=50
+            )
+
+        compiled = self._compiled.setdefault(estimator, jax.jit(drawn))
+        return np.asarray(compiled(state, jax.random.split(jax.random.key(5), count)))
 
     def learnt(self, rows, wrong=False):
         """A twin of `rows` measurements; a wrong one has each answer at another one's inputs."""

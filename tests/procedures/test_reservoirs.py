@@ -72,12 +72,16 @@ def test_those_that_measure_nothing_hand_the_knobs_on():
 
 @pytest.mark.parametrize("kind", [kind for kind in RESERVOIRS if kind != "bench"])
 def test_a_network_trains_through_each(by_command, kind):
+    # Backpropagation through a ring takes long to compile; what is left of one is like the whole.
+    estimator, copies = ("exact", 1) if kind in ("model", "none", "mlp") else ("input", 2)
     told = by_command(
         *("run", "train", "-p", "task=parity2", "-p", f"reservoir={kind}", "-p", "steps=2"),
-        *("-p", "estimator=exact", "-p", "batch_size=4", "-p", "shots=1", "-p", "budget=0"),
+        *("-p", f"estimator={estimator}", "-p", "batch_size=4", "-p", "shots=1"),
+        *("-p", "budget=0"),
     )
     assert told["status"] == "finished"
-    assert told["ring_measurements"] == (0 if kind in ("none", "mlp") else 64 + 2 * 4 + 400)
+    measured = 64 + 2 * 4 * copies + 400
+    assert told["ring_measurements"] == (0 if kind in ("none", "mlp") else measured)
 
 
 def test_a_digital_network_wants_its_exact_gradient_and_is_not_judged_through_the_ring(by_command):

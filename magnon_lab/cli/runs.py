@@ -165,7 +165,8 @@ def export_run(
     run: RunArgument,
     output: Annotated[Path, typer.Option("--output", "-o", help="File or folder to write.")],
     file_format: Annotated[
-        str | None, typer.Option("--format", help="csv (a folder) or npz; else from the ending.")
+        str | None,
+        typer.Option("--format", help="csv (a folder), npz or nc; else from the ending."),
     ] = None,
     runs: RunsOption = DEFAULT_RUNS,
     as_json: JsonOption = False,
@@ -176,7 +177,7 @@ def export_run(
 
     with told(as_json):
         found = RunsFolder(runs).find(run)
-        chosen = file_format or ("npz" if output.suffix == ".npz" else "csv")
+        chosen = file_format or (output.suffix[1:] if output.suffix in (".npz", ".nc") else "csv")
         _tell_files(found.id, export(found, output, chosen), as_json)
 
 

@@ -21,10 +21,15 @@ def export(run: RunReader, path: Path | str, file_format: str) -> list[Path]:
 
     file_format "csv": `path` is a folder, made if need be, that gets steps.csv, evaluations.csv and
     measurements.csv (settings, not traces), each headed by comment lines with #. "npz": `path` is
-    a file for numpy.load with everything, traces included. Both say whether the bench was
-    simulated. Raises `RunError` for an unknown format or a path that cannot be written.
+    a file for numpy.load with everything, traces included. "nc": the same under the same names as
+    netCDF, for xarray and others. All say whether the bench was simulated. Raises `RunError` for
+    an unknown format or a path that cannot be written.
     """
-    writers: dict[str, Callable[[RunReader, Path], list[Path]]] = {"csv": _csv, "npz": _npz}
+    writers: dict[str, Callable[[RunReader, Path], list[Path]]] = {
+        "csv": _csv,
+        "npz": _npz,
+        "nc": _nc,
+    }
     if file_format not in writers:
         raise RunError(f"no export format {file_format!r}: known are {', '.join(sorted(writers))}")
     path = Path(path)
@@ -75,6 +80,23 @@ def _csv(run: RunReader, folder: Path) -> list[Path]:
 
 
 def _npz(run: RunReader, path: Path) -> list[Path]:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(path) as temporary, temporary.open("wb") as file:
+        np.savez(file, allow_pickle=False, **_arrays(run))
+    return [path]
+
+
+def _nc(run: RunReader, path: Path) -> list[Path]:
+    from magnon_lab.runs.netcdf import write  # brings scipy
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(path) as temporary:
+        write(temporary, _arrays(run))
+    return [path]
+
+
+def _arrays(run: RunReader) -> dict[str, NDArray[Any]]:
+    """Return everything that a run holds, as arrays by name."""
     info = run.info()
     arrays: dict[str, NDArray[Any]] = {
         f"steps_{name}": values for name, values in run.steps().items()
@@ -94,10 +116,7 @@ def _npz(run: RunReader, path: Path) -> list[Path]:
     arrays["simulated"] = np.array(info["simulated"])
     arrays["bench_kind"] = np.array(_bench(info))
     arrays["info"] = np.array(json.dumps(info))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(path) as temporary, temporary.open("wb") as file:
-        np.savez(file, allow_pickle=False, **arrays)
-    return [path]
+    return arrays
 
 
 def _bench(info: dict[str, Any]) -> str:

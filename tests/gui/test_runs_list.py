@@ -145,7 +145,7 @@ def test_a_queue_that_cannot_be_read_is_told_beside_what_was_known(runs):
 
 def test_runs_are_written_for_other_programs(runs, tmp_path):
     folders = [make_run(runs, "finished") for _ in range(2)]
-    archive, tables, _ = FORMATS
+    archive, _, tables, _ = FORMATS
     ((_, path),) = export_runs(folders[:1], tmp_path / "one", archive)
     assert path.name == "one.npz"
     assert np.load(path)["steps_loss"][-1] == 0.25

@@ -6,6 +6,7 @@ import json
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
+from scipy.io import netcdf_file
 
 from magnon_lab.runs import EvaluationRow, RunError, StepRow
 from magnon_lab.runs.export import export
@@ -259,6 +260,26 @@ def test_npz_holds_everything(trained, tmp_path):
         np.testing.assert_array_equal(data["confusion_0"], [[1, 2], [3, 4]])
 
 
+def test_netcdf_holds_the_same_with_dimensions_and_units(trained, tmp_path):
+    (archive,) = export(trained, tmp_path / "out.npz", "npz")
+    (path,) = export(trained, tmp_path / "out.nc", "nc")
+    with np.load(archive) as data, netcdf_file(path, mmap=False) as found:
+        assert json.loads(found.info)["id"] == trained.id
+        assert (found.simulated, found.bench_kind) == (1, b"simulated")
+        variables = found.variables
+        assert set(variables) == {name for name in data if data[name].ndim}
+        for name, variable in variables.items():
+            if variable.typecode() == "c":
+                told = [b"".join(row).rstrip(b"\0").decode() for row in variable[:]]
+                assert told == data[name].tolist()
+            else:
+                np.testing.assert_array_equal(variable[:], data[name])
+        traces = variables["measurements_traces_dbm"]
+        assert (traces.dimensions, traces.units) == (("measurement", "point"), b"dBm")
+        assert variables["measurements_requested"].dimensions == ("measurement", "knob")
+        assert variables["steps_loss"].dimensions == ("step",)
+
+
 def test_a_run_on_real_instruments_says_so(measured, tmp_path):
     run = measured("spectrum", {"n": 2})
     (path,) = export(run, tmp_path / "out.npz", "npz")
@@ -276,10 +297,13 @@ def test_an_empty_run_can_be_exported(run, tmp_path):
     (path,) = export(run, tmp_path / "out.npz", "npz")
     with np.load(path) as data:
         assert data["measurements_number"].shape == (0,)
+    (path,) = export(run, tmp_path / "out.nc", "nc")
+    with netcdf_file(path, mmap=False) as found:
+        assert not found.variables
 
 
 def test_exports_that_cannot_be(trained, tmp_path):
-    with pytest.raises(RunError, match="no export format 'hdf5': known are csv, npz"):
+    with pytest.raises(RunError, match="no export format 'hdf5': known are csv, nc, npz"):
         export(trained, tmp_path / "x", "hdf5")
     (tmp_path / "file").touch()
     with pytest.raises(RunError, match="file cannot be used"):

@@ -10,6 +10,7 @@ from magnon_lab.runs.export import export
 
 FORMATS = {
     "NumPy archive, traces included (*.npz)": "npz",
+    "netCDF for xarray, traces included (*.nc)": "nc",
     "CSV tables in a folder (*)": "csv",
     "Picture (*.png)": "png",
 }

@@ -26,11 +26,12 @@ class ProcedureNotFoundError(ValueError):
     """A name or a path that leads to no PyMeasure procedure."""
 
 
-def load_procedure(reference: str) -> type[Procedure]:
+def load_procedure(reference: str, *, by_hand: bool = False) -> type[Procedure]:
     """Return the procedure class that `reference` names.
 
     `reference` is a name of `PROCEDURES`, or `path/to/file.py`, or `path/to/file.py:Class` where a
-    script holds several. Raises `ProcedureNotFoundError`.
+    script holds several. A script is executed, so it must be given `by_hand`, or have been before
+    (see `consent`). Raises `ProcedureNotFoundError`.
     """
     if reference in PROCEDURES:
         module, _, name = PROCEDURES[reference].partition(":")
@@ -43,20 +44,32 @@ def load_procedure(reference: str) -> type[Procedure]:
             f"procedure {reference!r} is not known; known are {', '.join(PROCEDURES)}, "
             "or give a script of your own as path/to/file.py or path/to/file.py:Class"
         )
-    return _from_script(Path(file), name)
+    return _from_script(Path(file), name, by_hand)
 
 
-def _from_script(path: Path, name: str) -> type[Procedure]:
+def _from_script(path: Path, name: str, by_hand: bool) -> type[Procedure]:
+    from procedures import consent
+
     if not path.is_file():
         raise ProcedureNotFoundError(f"script {path} does not exist")
+    try:
+        source = path.read_bytes()
+    except OSError as error:
+        raise ProcedureNotFoundError(f"script {path} cannot be read: {error.strerror}") from error
+    if by_hand:
+        consent.take(path, source)
+    elif not consent.is_taken(path, source):
+        raise ProcedureNotFoundError(
+            f"script {path} was not executed: a file names it, and you have not given it by hand, "
+            f"or it has changed since. If you trust it: magnon-lab procedures show {path}"
+        )
     module_name = f"magnon_lab_script_{path.stem}"
     spec = importlib.util.spec_from_file_location(module_name, path)
-    if spec is None or spec.loader is None:
-        raise ProcedureNotFoundError(f"script {path} cannot be read as Python")
+    assert spec is not None  # its name ends in .py
     module = importlib.util.module_from_spec(spec)
     sys.modules[module_name] = module  # PyMeasure looks a procedure's module up by its name
     try:
-        spec.loader.exec_module(module)
+        exec(compile(source, str(path), "exec"), vars(module))  # just what was looked at
     except Exception as error:  # anything at all may be wrong in a script that is not ours
         raise ProcedureNotFoundError(
             f"script {path} failed while it was read: {type(error).__name__}: {error}"

@@ -16,10 +16,12 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _own_locks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Leave nothing in the folder that all users of this machine share."""
+def _own_places(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Leave nothing in the folder that all users of this machine share, nor in the user's own."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MAGNON_LAB_LOCKS", str(tmp_path_factory.mktemp("locks")))
+        settings = tmp_path_factory.mktemp("settings") / "settings.yaml"
+        patch.setenv("MAGNON_LAB_SETTINGS", str(settings))
         yield
 
 

@@ -25,6 +25,15 @@ def changed_bench(folder: Path, change: Callable[[str], str]) -> Path:
     return path
 
 
+def faulty_bench(folder: Path, fault: str) -> Path:
+    """Write the shipped bench file with a fault, such as "kind: lost, role: generator"."""
+    shipped = shipped_path().parent / "sim_instruments.yaml"
+    library = folder / "with-fault.yaml"
+    told = f"\nlaboratory:\n  faults: [{{{fault}}}]"
+    library.write_text(shipped.read_text().replace("\nlaboratory:", told, 1))
+    return changed_bench(folder, lambda text: text.replace(str(shipped), str(library)))
+
+
 @dataclass
 class Served:
     """A laboratory served by another process."""

@@ -43,7 +43,7 @@ def show(
     from procedures.parameters import allowed
 
     with told(as_json):
-        cls = load_procedure(procedure)
+        cls = load_procedure(procedure, by_hand=True)
         parameters: dict[str, Any] = cls()._parameters
         if as_json:
             print_json(

@@ -52,7 +52,7 @@ def add(
 
     with told(as_json):
         name, values = asked_for(procedure, config, parameter or [])
-        file = _checked(name, values, bench, runs)
+        file = _checked(name, values, bench, runs, by_hand=procedure is not None)
         with Queue(runs) as queue:
             _tell(queue.add(_absolute(name), values, file, on_failure), as_json, "added")
 
@@ -200,7 +200,9 @@ def start(
         raise typer.Exit(code)
 
 
-def _checked(name: str, values: dict[str, Any], bench: Path | None, runs: Path) -> Path:
+def _checked(
+    name: str, values: dict[str, Any], bench: Path | None, runs: Path, by_hand: bool = False
+) -> Path:
     """Refuse what can be known to be wrong with a run by now; return its bench file's path."""
     from magnon_lab.bench import BenchFile
     from magnon_lab.cli.launch import prepare
@@ -209,7 +211,7 @@ def _checked(name: str, values: dict[str, Any], bench: Path | None, runs: Path) 
     from procedures import load_procedure
     from procedures.base import RingProcedure
 
-    procedure = build_procedure(load_procedure(name), values)
+    procedure = build_procedure(load_procedure(name, by_hand=by_hand), values)
     if isinstance(procedure, RingProcedure) and not procedure.reads_runs:
         prepare(procedure, BenchFile.load(bench), RunsFolder(runs))
     return _bench(bench)

@@ -7,7 +7,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -16,7 +15,9 @@ from types import FrameType
 from typing import IO
 
 from magnon_lab.bench import BenchFile, BenchFileError
+from magnon_lab.bench.guard import PYTHON
 from magnon_lab.bench.lock import BenchHeldError, BenchLock
+from magnon_lab.bench.steps import MAY_BE_ON
 from magnon_lab.cli.errors import Failure
 from magnon_lab.runs import RunError, RunsFolder
 from magnon_lab.runs.queue import Entry, Queue
@@ -62,18 +63,24 @@ class Worker:
                 while self._signal is None and (entry := self._next()) is not None:
                     ended = self._carry_out(entry)
                     self.done.append(ended)
-                    policy = ended.on_failure or self._on_failure
-                    if ended.status in FAILURES and policy == "stop":
-                        self._say(f"entry {entry.entry} {ended.status}: the queue stops here")
+                    if why := self._stops(ended):
+                        self._say(f"entry {entry.entry} {why}: the queue stops here")
                         break
         finally:
             for lock in self._locks.values():
                 lock.release()
         if self._signal is not None:
             return Failure.CTRL_C if self._signal == signal.SIGINT else Failure.INTERRUPTED
-        failed = any(entry.status in FAILURES for entry in self.done)
+        failed = any(_failed(entry) for entry in self.done)
         nothing = self.refused and not self.done
         return Failure.FAILED if failed or nothing else Failure.NONE
+
+    def _stops(self, ended: Entry) -> str:
+        """Say why nothing may come after an entry, "" if the next may."""
+        if MAY_BE_ON in ended.message:  # whatever the policy: somebody must look
+            return "left the bench in doubt"
+        policy = ended.on_failure or self._on_failure
+        return ended.status if _failed(ended) and policy == "stop" else ""
 
     def _next(self) -> Entry | None:
         """Claim the first entry that waits and whose bench nobody else works."""
@@ -193,7 +200,12 @@ class Worker:
                 signal.signal(number, handler)
 
 
-_MAGNON_LAB = (sys.executable, "-m", "magnon_lab.cli")
+_MAGNON_LAB = (*PYTHON, "magnon_lab.cli")
+
+
+def _failed(entry: Entry) -> bool:
+    """Tell a failure; also a run that has finished but did not leave its bench safe."""
+    return entry.status in FAILURES or entry.exit_code == Failure.FAILED
 
 
 def _places(bench_file: BenchFile, runs: Path) -> list[str]:

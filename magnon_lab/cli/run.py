@@ -56,7 +56,8 @@ def run(
 
         name, values = asked_for(procedure, config, parameter or [])
         use_compilation_cache()
-        built = build_procedure(load_procedure(name), values)
+        by_hand = procedure is not None and queue_entry is None
+        built = build_procedure(load_procedure(name, by_hand=by_hand), values)
         with progress_line(quiet=as_json) as watch:
             terms = Terms(watch, began_of(queue_entry, runs), worker, on_error)
             outcome = launch(built, name=name, bench_path=bench, runs_path=runs, terms=terms)

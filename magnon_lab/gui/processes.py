@@ -6,7 +6,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -16,13 +15,15 @@ from typing import IO, Any
 
 from PyQt6.QtCore import QObject, QTimer, pyqtSignal
 
+from magnon_lab.bench.guard import PYTHON
+
 #: How often (ms) children are looked at.
 LOOK_MS = 50
 
 ACCEPT = "--accept-changed"
 """Lets a run go on at a bench that has changed; a refusal for that reason names it."""
 
-COMMAND = (sys.executable, "-m", "magnon_lab.cli")
+COMMAND = (*PYTHON, "magnon_lab.cli")
 
 _BEGAN = b"run "
 """What a run's process says of its id, on a line of its own on its error output."""

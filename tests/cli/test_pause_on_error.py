@@ -8,29 +8,19 @@ from pathlib import Path
 import pytest
 
 from magnon_lab.bench import FLAG_OVERLOAD
-from magnon_lab.bench.benchfile import shipped_path
 from magnon_lab.runs import RunFile, RunsFolder
 
-from ..serving import changed_bench
+from ..serving import faulty_bench
 from .asking import at_step, bystander, differences, wait_for
 from .conftest import Command
 
 AT = 40  # number of the measurement, in the third step
 
 
-def _with_fault(folder: Path, fault: str) -> Path:
-    """Write a bench file whose simulated laboratory has a fault."""
-    shipped = shipped_path().parent / "sim_instruments.yaml"
-    library = folder / "with-fault.yaml"
-    told = f"\nlaboratory:\n  faults: [{{{fault}}}]"
-    library.write_text(shipped.read_text().replace("\nlaboratory:", told, 1))
-    return changed_bench(folder, lambda text: text.replace(str(shipped), str(library)))
-
-
 @pytest.fixture
 def overloading(tmp_path: Path) -> Path:
     """A bench whose analyser is overdriven once."""
-    return _with_fault(tmp_path, f"kind: overload, role: analyser, measurement: {AT}, at: 1")
+    return faulty_bench(tmp_path, f"kind: overload, role: analyser, measurement: {AT}, at: 1")
 
 
 def _when_paused(runs: Path, kind: str, seen: list[RunFile]) -> Callable[[], None]:
@@ -107,7 +97,7 @@ def test_or_it_fails_at_once_if_asked_to(
 def test_a_pause_whose_standby_fails_is_no_rest(
     command: Command, tmp_path: Path, train: tuple[str, ...], count: int, told: str
 ) -> None:
-    bench = _with_fault(
+    bench = faulty_bench(
         tmp_path, f"kind: lost, role: generator, command: ':OUTP', at: 3, count: {count}"
     )
     runs, seen = tmp_path / "runs", []

@@ -16,7 +16,7 @@ import pytest
 from magnon_lab.runs import RunsFolder
 from magnon_lab.runs.queue import Entry, Queue
 
-from ..serving import changed_bench
+from ..serving import changed_bench, faulty_bench
 from .asking import wait_for
 from .conftest import Command
 
@@ -252,3 +252,19 @@ def test_a_bench_file_that_broke_meanwhile_fails_its_entry(
     [entry] = entries(runs)
     assert (entry.status, entry.exit_code) == ("failed", 2)
     assert str(bench) in entry.message
+
+
+def test_a_bench_in_doubt_stops_the_queue_whatever_the_policy(
+    command: Command, tmp_path: Path
+) -> None:
+    bench = faulty_bench(
+        tmp_path, "kind: lost, role: generator, command: ':OUTP', at: 3, count: 99"
+    )
+    words = ("--bench", bench, "--runs", tmp_path)
+    for _ in range(2):
+        assert command("queue", "add", "spectrum", *words).code == 0
+    told = command("queue", "start", "--on-failure", "go-on", "--runs", tmp_path)
+    assert told.code == 1
+    assert "left the bench in doubt" in told.stderr
+    first, second = entries(tmp_path)
+    assert (first.status, first.exit_code, second.status) == ("finished", 1, "queued")

@@ -191,7 +191,7 @@ class Mine(Procedure):
 def test_a_script_of_the_users_has_a_form(tmp_path):
     path = tmp_path / "mine.py"
     path.write_text(SCRIPT)
-    form = Form(f"{path}:Mine", None, tmp_path)
+    form = Form(f"{path}:Mine", None, tmp_path, by_hand=True)
     assert not form.guarded
     texts = form.defaults()
     assert form.shown(texts) == {"kind", "wait_s", "sample"}
@@ -221,7 +221,7 @@ class Mine(RingProcedure):
 def test_what_a_script_raises_is_told_and_ends_nothing(tmp_path):
     path = tmp_path / "doubtful.py"
     path.write_text(DOUBTFUL)
-    form = Form(str(path), BENCH, tmp_path)
+    form = Form(str(path), BENCH, tmp_path, by_hand=True)
     assert "two" in form.shown(form.defaults())
     assert "'one'" in form.check(form.defaults())["one"]
 
@@ -231,7 +231,7 @@ def test_a_script_that_is_no_procedure_is_refused(tmp_path, text):
     path = tmp_path / "bad.py"
     path.write_text(text)
     with pytest.raises(ProcedureNotFoundError):
-        Form(str(path), BENCH, tmp_path)
+        Form(str(path), BENCH, tmp_path, by_hand=True)
 
 
 @pytest.mark.parametrize(

@@ -299,3 +299,13 @@ def test_nothing_is_wider_than_the_panel(panel, qtbot, fill, height):
     for label in whole.findChildren(QLabel):
         if label.isVisible():
             assert label.mapTo(whole, label.rect().topRight()).x() <= whole.width()
+
+
+def test_a_script_that_a_file_names_is_not_executed(panel, tmp_path):
+    mark, script = tmp_path / "executed", tmp_path / "stranger.py"
+    script.write_text(f"import pathlib; pathlib.Path({str(mark)!r}).touch()\n")
+    panel.load(str(script), {})
+    panel.procedure.names.lineEdit().editingFinished.emit()
+    panel.press_start()
+    assert "was not executed" in panel._no_form
+    assert not mark.exists()

@@ -109,15 +109,21 @@ class Hint:
 class Form:
     """The form of a procedure at a bench file, for a folder of runs.
 
-    `reference`: as `load_procedure` takes it, whose `ProcedureNotFoundError` is raised. The script
-    of a user is read anew each time.
+    `reference`, `by_hand`: as `load_procedure` takes them, whose `ProcedureNotFoundError` is
+    raised. The script of a user is read anew each time.
     """
 
-    def __init__(self, reference: str, bench_file: BenchFile | None, runs: Path) -> None:
+    def __init__(
+        self,
+        reference: str,
+        bench_file: BenchFile | None,
+        runs: Path,
+        by_hand: bool = False,
+    ) -> None:
         self.reference = reference
         self.bench_file = bench_file
         self.runs = runs
-        self.cls = _load(reference)
+        self.cls = _load(reference, by_hand)
         self.fields = {
             name: self._field(name, parameter) for name, parameter in _parameters(self.cls).items()
         }
@@ -340,9 +346,9 @@ REFUSALS = (ValueError, RunError, BenchError, ProcedureNotFoundError)
 """What `Form` raises for something that the user gave."""
 
 
-def _load(reference: str) -> type[Procedure]:
+def _load(reference: str, by_hand: bool) -> type[Procedure]:
     try:
-        return load_procedure(reference)
+        return load_procedure(reference, by_hand=by_hand)
     except SystemExit as error:  # a script that ends itself must not end the window
         raise ProcedureNotFoundError(
             f"script {reference} ends the program when it is read (exit code {error.code})"

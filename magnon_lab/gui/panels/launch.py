@@ -114,8 +114,8 @@ class LaunchPanel(QWidget):
         self.cancel_button.setToolTip("Leave the entry of the queue as it is")
         self.cancel_button.hide()
         self._lay_out()
-        self.procedure.entered.connect(self.choose)
-        self.procedure.picked.connect(lambda path: self.choose(path, anew=True))
+        self.procedure.entered.connect(self._entered)
+        self.procedure.picked.connect(lambda path: self.choose(path, anew=True, by_hand=True))
         self.presets.chosen.connect(self._load_preset)
         self.presets.reset.connect(self._reset)
         self.presets.said.connect(self.tell)
@@ -153,10 +153,11 @@ class LaunchPanel(QWidget):
         """The procedure that the form is of; empty if it could not be read."""
         return self.view.form.reference if self.view.form is not None else ""
 
-    def choose(self, reference: str, anew: bool = False) -> bool:
+    def choose(self, reference: str, anew: bool = False, by_hand: bool = False) -> bool:
         """Show the form of a procedure, if it can be read, filled with its defaults.
 
-        One that is shown already stays as it is filled, unless `anew`.
+        One that is shown already stays as it is filled, unless `anew`. `by_hand`: a person typed
+        or picked it, so a script may be executed.
         """
         reference = reference.strip()
         if reference == self.reference and not anew:
@@ -165,7 +166,7 @@ class LaunchPanel(QWidget):
                 self._follow()
             return True
         try:
-            form = Form(reference, self._bench_file, self._runs)
+            form = Form(reference, self._bench_file, self._runs, by_hand)
         except ProcedureNotFoundError as error:
             self._no_form = str(error)
             self._follow()
@@ -173,6 +174,9 @@ class LaunchPanel(QWidget):
         self._show(form, form.defaults())
         self.presets.clear()
         return True
+
+    def _entered(self, reference: str) -> None:
+        self.choose(reference, by_hand=self.procedure.is_typed)
 
     def _show(self, form: Form, texts: Mapping[str, str]) -> None:
         self._no_form, self._refusals = "", {}
@@ -350,7 +354,7 @@ class LaunchPanel(QWidget):
 
     def _ready(self) -> bool:
         """Take a procedure that is typed but not entered yet; False if it cannot be read."""
-        return self.choose(self.procedure.text)
+        return self.choose(self.procedure.text, by_hand=self.procedure.is_typed)
 
     def _values(self) -> dict[str, str]:
         assert self.view.form is not None

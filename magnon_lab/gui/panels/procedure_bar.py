@@ -40,6 +40,7 @@ class ProcedureBar(QWidget):
             "What to run: one of the list, or a script of your own as path/to/file.py:Class "
             "(then Return)"
         )
+        self._shown = ""
         label = QLabel("Pr&ocedure", self)
         label.setBuddy(self.names)
         self.script = QPushButton("Scr&ipt…", self)
@@ -62,8 +63,14 @@ class ProcedureBar(QWidget):
         """What is chosen or typed."""
         return self.names.currentText().strip()
 
+    @property
+    def is_typed(self) -> bool:
+        """Whether a person typed what stands there, rather than a file having named it."""
+        return self.text != self._shown
+
     def show_text(self, reference: str) -> None:
         """Show a procedure, of the list or not."""
+        self._shown = reference
         self.names.setCurrentIndex(self.names.findText(reference))
         self.names.setEditText(reference)
 

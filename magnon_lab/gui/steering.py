@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from PyQt6.QtCore import QObject, QTimer
+from PyQt6.QtCore import QObject, Qt, QTimer
 from PyQt6.QtWidgets import QFileDialog, QMessageBox
 
 from magnon_lab.gui.lists import Lists
@@ -149,6 +149,7 @@ class Steering(QObject):
     def _offer_changed(self, run: str, refusal: str) -> None:
         """Ask whether to go on at a bench that is not as it was, of which `refusal` tells."""
         box = QMessageBox(self._window)
+        box.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         box.setIcon(QMessageBox.Icon.Warning)
         box.setWindowTitle("The bench has changed")
         box.setText("\n".join(refusal.splitlines()[:-1]))  # the last is for a command line

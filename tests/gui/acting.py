@@ -97,7 +97,11 @@ class Person:
         self._bot.keyClicks(field, text)
 
     def fill(self, procedure: str, values: Mapping[str, str]) -> None:
-        """Fill the form as a preset does."""
+        """Choose a procedure by hand, and fill its form as a preset does."""
+        names = self.window.launch.procedure.names
+        if self.window.launch.reference != procedure:
+            names.setEditText(procedure)
+            self.press("Return", names)
         self.window.launch.load(procedure, values)
 
     def row(self, at: int = -1) -> RunSummary:

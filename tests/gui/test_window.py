@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 import yaml
+from PyQt6.QtWidgets import QMessageBox
 from pytestqt.qtbot import QtBot
 
 from magnon_lab.gui.model import presets
@@ -108,7 +109,7 @@ def test_a_queue_of_three_of_which_one_fails(person: Person, tmp_path: Path) -> 
         "        raise RuntimeError('the pump has stopped')\n"
     )
     for procedure, values in ((WALK, {}), (f"{script}:Fails", {}), (WALK, {})):
-        assert window.launch.choose(procedure)
+        assert window.launch.choose(procedure, by_hand=True)
         window.launch.load(procedure, values)
         person.until(window.launch.queue_button.isEnabled)
         person.press("Ctrl+Shift+Return")
@@ -168,6 +169,42 @@ def test_a_killed_run_is_shown_as_interrupted_and_resumes(person: Person) -> Non
     steps = person.row().steps
     person.press("Ctrl+R")
     person.until(lambda: person.shown() == "running" and person.row().steps > steps)
+    person.abort()
+    person.until(lambda: person.shown() == "aborted")
+
+
+@pytest.fixture
+def change_bench(served: Served) -> Iterator[Callable[[], None]]:
+    """Let a test change the bench file, which is put back at its end."""
+    text = served.bench.read_text()
+
+    def change() -> None:
+        data = yaml.safe_load(text)
+        data["settle"]["drive_s"] *= 2
+        served.bench.write_text(yaml.safe_dump(data))
+
+    yield change
+    served.bench.write_text(text)
+
+
+def test_a_run_goes_on_at_a_changed_bench_only_if_that_is_accepted(
+    person: Person, change_bench: Callable[[], None]
+) -> None:
+    person.start()
+    person.until(lambda: person.shown() == "running")
+    window, role = person.window, QMessageBox.ButtonRole
+    person.abort()
+    person.until(window.actions_["resume"].isEnabled)
+    change_bench()
+    for chosen, status in ((role.RejectRole, "aborted"), (role.AcceptRole, "running")):
+        window.actions_["resume"].trigger()
+        person.until(lambda: window.findChildren(QMessageBox))
+        [box] = window.findChildren(QMessageBox)
+        assert "settle.drive_s: " in box.text()
+        assert "--accept" not in box.text()
+        person.click(next(one for one in box.buttons() if box.buttonRole(one) == chosen))
+        person.until(lambda: not window.findChildren(QMessageBox))
+        person.until(lambda status=status: person.shown() == status)
     person.abort()
     person.until(lambda: person.shown() == "aborted")
 

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from magnon_lab.runs.database import Database, has_log
 from magnon_lab.runs.errors import RunError
 from magnon_lab.runs.reading import FILE_NAME, RunReader
+from magnon_lab.runs.schema import RUN
 
 #: Most lines of one kind of damage that are told.
 MOST = 10
@@ -49,7 +50,9 @@ def check(path: Path | str) -> list[Finding]:
 def _file(database: Database) -> Iterator[Finding]:
     size = database.path.stat().st_size
     log = ", with a write-ahead log to be folded in" if has_log(database.path) else ""
-    yield Finding("file", True, f"{database.path}: {size} bytes{log}")
+    older = f", schema {database.version}, read as {RUN.version}"
+    told = f"{database.path}: {size} bytes" + older * (database.version < RUN.version) + log
+    yield Finding("file", True, told)
 
 
 def _tables(database: Database) -> Iterator[Finding]:

@@ -7,7 +7,7 @@ import struct
 import threading
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,11 @@ _handles = threading.Lock()
 
 
 class Database:
-    """A file of a kind, opened for reading or for writing; may be used from several threads."""
+    """A file of a kind, opened for reading or for writing; may be used from several threads.
+
+    An older file is brought up to this version by who opens it for writing. Who opens it for
+    reading changes nothing, and finds it as if it were.
+    """
 
     def __init__(self, path: Path, *, write: bool, kind: Schema | None = None) -> None:
         self.path = path
@@ -50,17 +54,33 @@ class Database:
             raise
 
     def _settle(self) -> None:
-        """Refuse what is no file of ours, bring an older one up, set how to commit."""
+        """Refuse what is no file of ours, bring an older one up or bridge it, set how to commit."""
+        self.version = self._kind.check_version(self._connection, self.path)
+        if not self.write:
+            if self._older:
+                self._connection.execute("PRAGMA temp_store = MEMORY")
+                self._kind.bridge(self._connection, self.version)
+            return
+        # FULL: a commit is on the disk when it returns, so an acknowledged step stays.
+        self._connection.execute("PRAGMA synchronous = FULL")
+        if self._older:
+            with self.transaction() as connection:
+                # Once more: another may have brought it up before this transaction began.
+                version = self._kind.check_version(connection, self.path)
+                self._kind.upgrade(connection, version)
+            self.version = self._kind.version
+        self._connection.execute("PRAGMA foreign_keys = ON")
+
+    @property
+    def _older(self) -> bool:
+        return self.version < self._kind.version
+
+    def _follow(self) -> None:
+        """Look at an older file as it is now, if another has brought it up meanwhile."""
         version = self._kind.check_version(self._connection, self.path)
-        if version < self._kind.version:
-            with closing(_connect(self.path, "rw")) as writer:
-                writer.execute("BEGIN IMMEDIATE")
-                self._kind.upgrade(writer, version)
-                writer.execute("COMMIT")
-        if self.write:
-            # FULL: a commit is on the disk when it returns, so an acknowledged step stays.
-            self._connection.execute("PRAGMA synchronous = FULL")
-            self._connection.execute("PRAGMA foreign_keys = ON")
+        if version != self.version:
+            self._kind.bridge(self._connection, version)
+            self.version = version
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
@@ -93,14 +113,21 @@ class Database:
 
     def rows(self, query: str, values: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
         """Return all rows of a query, in one short read transaction."""
-        with self._lock, told(self.path):
-            return self._connection.execute(query, values).fetchall()
+        with self._reading() as connection:
+            return connection.execute(query, values).fetchall()
 
     def row(self, query: str, values: tuple[Any, ...] = ()) -> tuple[Any, ...] | None:
         """Return the first row of a query, or None."""
-        with self._lock, told(self.path):
-            first: tuple[Any, ...] | None = self._connection.execute(query, values).fetchone()
+        with self._reading() as connection:
+            first: tuple[Any, ...] | None = connection.execute(query, values).fetchone()
             return first
+
+    @contextmanager
+    def _reading(self) -> Iterator[sqlite3.Connection]:
+        with self._lock, told(self.path):
+            if self._older:
+                self._follow()
+            yield self._connection
 
     def fold(self) -> None:
         """Fold the write-ahead log into the file, as far as readers allow."""

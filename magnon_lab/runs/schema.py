@@ -71,6 +71,17 @@ ALTER TABLE measurements ADD COLUMN place INTEGER;
 """,
 }
 
+#: What whoever only reads an older file sees in place of what it lacks; the file stays as it is.
+BRIDGES = {
+    1: """
+CREATE TEMP VIEW control AS SELECT *, '{}' AS data FROM main.control;
+CREATE TEMP VIEW annotations AS SELECT '' AS name, '' AS value, 0.0 AS time WHERE 0;
+""",
+    2: """
+CREATE TEMP VIEW measurements AS SELECT *, NULL AS place FROM main.measurements;
+""",
+}
+
 
 QUEUE_TABLES = """
 CREATE TABLE entries (
@@ -88,7 +99,8 @@ class Schema:
     """One kind of file: `what` it is called, what tells it from other SQLite files, its tables.
 
     `application_id` is PRAGMA application_id. `upgrades` holds the script that leads from version n
-    to n + 1, by n.
+    to n + 1, by n; `bridges` the temporary views that let a file of version n be read as one of
+    n + 1, which must not name the same view twice.
     """
 
     what: str
@@ -96,6 +108,7 @@ class Schema:
     version: int
     tables: str
     upgrades: Mapping[int, str] = field(default_factory=dict)
+    bridges: Mapping[int, str] = field(default_factory=dict)
 
     def create_tables(self, connection: sqlite3.Connection) -> None:
         """Make an empty file of this kind of an empty database."""
@@ -111,7 +124,7 @@ class Schema:
         """
         (application,) = connection.execute("PRAGMA application_id").fetchone()
         (version,) = connection.execute("PRAGMA user_version").fetchone()
-        if application != self.application_id:
+        if application != self.application_id or version < 1:
             raise RunError(f"{path} is a database, but no {self.what} of Magnon Lab")
         if version > self.version:
             raise RunError(
@@ -127,10 +140,22 @@ class Schema:
                 connection.execute(statement)
         connection.execute(f"PRAGMA user_version = {self.version}")
 
+    def bridge(self, connection: sqlite3.Connection, version: int) -> None:
+        """Show this connection a file of `version` as one of this version; the file is not changed.
+
+        In place of what an earlier call made, so that it can follow another that upgrades the file.
+        """
+        made = connection.execute("SELECT name FROM temp.sqlite_master WHERE type = 'view'")
+        for (name,) in made.fetchall():
+            connection.execute(f"DROP VIEW temp.{name}")
+        for old in range(version, self.version):
+            for statement in _statements(self.bridges[old]):
+                connection.execute(statement)
+
 
 def _statements(script: str) -> list[str]:
     return [statement for statement in script.split(";\n") if statement.strip()]
 
 
-RUN = Schema("run file", 0x4D61674C, 3, TABLES, UPGRADES)  # "MagL"
+RUN = Schema("run file", 0x4D61674C, 3, TABLES, UPGRADES, BRIDGES)  # "MagL"
 QUEUE = Schema("queue", 0x4D616751, 1, QUEUE_TABLES)  # "MagQ"

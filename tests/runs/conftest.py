@@ -1,11 +1,12 @@
 """Runs to test with."""
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from magnon_lab.runs import MeasurementBlock, RunFile, RunsFolder, provenance
+from magnon_lab.runs import MeasurementBlock, RunFile, RunsFolder, StepRow, provenance
 
 KNOBS = ("attenuation_db", "drive_power_dbm")
 
@@ -59,3 +60,16 @@ def make_block() -> Callable[..., MeasurementBlock]:
         )
 
     return make
+
+
+@pytest.fixture
+def finished(run, make_block) -> Path:
+    """Return the path of a finished run's file."""
+    run.record_step(
+        StepRow(step=0, ring_measurements=100),
+        measurements=make_block(0, 100, points=401),
+        checkpoint=b"state",
+    )
+    run.finish("finished")
+    run.close()
+    return run.folder / "run.sqlite"

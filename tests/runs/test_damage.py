@@ -6,26 +6,12 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from magnon_lab.runs import RunError, RunFile, RunsFolder, StepRow, database, provenance, schema
 from magnon_lab.runs.errors import told
-
-
-@pytest.fixture
-def finished(run, make_block):
-    """Return the path of a finished run's file."""
-    run.record_step(
-        StepRow(step=0, ring_measurements=100),
-        measurements=make_block(0, 100, points=401),
-        checkpoint=b"state",
-    )
-    run.finish("finished")
-    run.close()
-    return run.folder / "run.sqlite"
 
 
 def test_a_missing_file(tmp_path):
@@ -101,56 +87,6 @@ def test_a_newer_file_is_refused_and_left_untouched(finished, write):
     assert finished.read_bytes() == before
 
 
-def test_a_file_of_the_first_version_is_brought_up(finished):
-    connection = sqlite3.connect(finished)
-    connection.execute("DROP TABLE annotations")
-    connection.execute("ALTER TABLE control DROP COLUMN data")
-    connection.execute("ALTER TABLE measurements DROP COLUMN place")
-    connection.execute("PRAGMA user_version = 1")
-    connection.close()
-    with RunFile.open(finished) as run:
-        assert run.requests() == []
-        assert run.annotations() == ((), "")
-        run.annotate(note="from long ago")
-        assert run.annotations().note == "from long ago"
-        assert run.steps()["step"].tolist() == [0]
-
-
-def test_measurements_of_a_file_that_knew_no_order_are_read(finished, make_block):
-    connection = sqlite3.connect(finished)
-    connection.execute("ALTER TABLE measurements DROP COLUMN place")
-    connection.execute("PRAGMA user_version = 2")
-    connection.close()
-    with RunFile.open(finished) as run:
-        found = run.measurements()
-        assert set(found["place"].tolist()) <= {-1}
-        assert len(found["place"]) == len(found["number"])
-
-
-def test_an_older_file_is_brought_up(finished, monkeypatch):
-    known = schema.RUN.version
-    scripts = {
-        known: "ALTER TABLE run ADD COLUMN note TEXT NOT NULL DEFAULT 'none';\n",
-        known + 1: "ALTER TABLE steps ADD COLUMN extra REAL;\nUPDATE run SET note = 'both';\n",
-    }
-    monkeypatch.setattr(schema, "RUN", replace(schema.RUN, version=known + 2, upgrades=scripts))
-    with RunFile.open(finished) as run:
-        assert run._one("SELECT note FROM run") == ("both",)
-        assert run.steps()["step"].tolist() == [0]
-        assert run._one("PRAGMA user_version") == (known + 2,)
-
-
-def test_an_upgrade_that_fails_changes_nothing(finished, monkeypatch):
-    known = schema.RUN.version
-    scripts = {known: "ALTER TABLE run ADD COLUMN note TEXT;\nDROP TABLE nothing;\n"}
-    monkeypatch.setattr(schema, "RUN", replace(schema.RUN, version=known + 1, upgrades=scripts))
-    with pytest.raises(RunError, match="cannot be used"):
-        RunFile.open(finished)
-    monkeypatch.undo()
-    with RunFile.open(finished) as run, pytest.raises(RunError, match="no such column: note"):
-        run._one("SELECT note FROM run")
-
-
 def test_a_locked_file(run, monkeypatch):
     monkeypatch.setattr(database, "BUSY_TIMEOUT_S", 0.01)
     other = sqlite3.connect(run.folder / "run.sqlite", isolation_level=None)
@@ -190,42 +126,6 @@ def test_errors_of_the_file_system_name_the_path(tmp_path):
         told(tmp_path / "gone"),
     ):
         (tmp_path / "gone").read_text()
-
-
-READ_ONLY = """
-import os, sys
-from magnon_lab.runs import RunFile, RunError
-if os.getuid() == 0:
-    os.setgid(65534)
-    os.setuid(65534)
-with RunFile.open(sys.argv[1]) as run:
-    print(run.status, len(run.steps()["step"]))
-try:
-    RunFile.open(sys.argv[1], write=True).event("x", "outcome", "y")
-except RunError as error:
-    print(error)
-"""
-
-
-def test_a_run_in_an_archive_that_may_not_be_written_can_be_read(finished):
-    # Not below tmp_path, whose parents only their owner may enter.
-    archive = Path(tempfile.mkdtemp())
-    try:
-        shutil.copy(finished, archive)
-        (archive / finished.name).chmod(0o444)
-        archive.chmod(0o555)
-        done = subprocess.run(
-            [sys.executable, "-c", READ_ONLY, str(archive)],
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-    finally:
-        archive.chmod(0o755)
-        shutil.rmtree(archive)
-    first, second = done.stdout.splitlines()
-    assert first == "finished 1"
-    assert "run.sqlite may not be written: check permissions, or copy the run elsewhere" in second
 
 
 # Creation

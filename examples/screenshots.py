@@ -92,7 +92,7 @@ class Photographer:
         """Take a picture once all is drawn."""
         self.live(1.0)
         path = self._out / f"{name}.png"
-        window.grab().save(str(path))
+        window.grab().save(str(path), "PNG", 0)
         print(path)
 
 

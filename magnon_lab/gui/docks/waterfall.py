@@ -57,8 +57,8 @@ class WaterfallDock(Dock):
             "The last 256 traces, or 256 spread over the whole run",
         )
         self.automatic = self.add_check("auto range", "Let the colours follow the traces", on=True)
-        self.low = self._level("from", "Power that the darkest colour stands for, in dBm")
-        self.high = self._level("to", "Power that the lightest colour stands for, in dBm")
+        self.low = self._level("from", "", "Power that the darkest colour stands for, in dBm")
+        self.high = self._level("to", " dBm", "Power that the lightest colour stands for, in dBm")
         axis = RowAxis("left")
         self.plot = plots.add_plot(
             self.grid, 1, 0, x="Frequency (GHz)", y="Measurement", axes={"left": axis}
@@ -74,12 +74,12 @@ class WaterfallDock(Dock):
         self._y: float | None = None
         self._rect = QRectF()
 
-    def _level(self, word: str, tip: str) -> QDoubleSpinBox:
+    def _level(self, word: str, unit: str, tip: str) -> QDoubleSpinBox:
         box = QDoubleSpinBox()
         box.setRange(-200, 60)
         box.setDecimals(0)
         box.setPrefix(f"{word} ")
-        box.setSuffix(" dBm")
+        box.setSuffix(unit)
         box.setToolTip(tip)
         box.setAccessibleName(f"Colours {word}")
         box.setKeyboardTracking(False)

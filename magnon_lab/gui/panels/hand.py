@@ -99,6 +99,7 @@ class HandPanel(QWidget):
             "Without a request for so long hand mode ends by itself and makes the bench safe, in "
             "min: a forgotten one keeps no magnet on for a night",
         )
+        self.idle.setDecimals(1)
         form.addRow("&Interval", self.interval)
         form.addRow("Idle ti&me", self.idle)
         self.drive = QCheckBox("Dri&ve on")

@@ -86,6 +86,9 @@ def test_training_through_visa_is_recorded_whole(command: Command, tmp_path: Pat
     assert again.code == 0
     assert again.json["accuracy"] == pytest.approx(told.json["accuracy"], abs=0.03)
     assert again.json["ring_measurements"] == final.n * 4
+    for one in (run, RunsFolder(tmp_path).find(again.json["run"])):
+        (data,) = one.events("data")
+        assert data.data["classes"] == ["inner", "outer"]
 
 
 def test_same_seed_gives_the_same_numbers_to_the_last_bit(command: Command, tmp_path: Path) -> None:

@@ -96,7 +96,7 @@ class Twin:
     """Learns features of `bins` from `knobs`; keeps the newest `capacity` rows.
 
     `inducing` inputs carry what it knows; `span` is the number of measurements that count as one
-    unit of time.
+    unit of time; a twin that does not `forget` knows of no time.
     """
 
     knobs: int
@@ -104,6 +104,7 @@ class Twin:
     capacity: int
     inducing: int = 256
     span: int = 1000
+    forget: bool = True
 
     def init(self) -> TwinState:
         """Return a twin that has seen nothing."""
@@ -135,7 +136,7 @@ class Twin:
         # Where more rows come than there is room for, the first of them are left out.
         fits = real & (before >= jnp.sum(real) - self.capacity)
         place = jnp.where(fits, (state.told + before) % self.capacity, self.capacity)
-        times = jnp.asarray(numbers, jnp.float32) / self.span
+        times = self._time(numbers)
         return state._replace(
             inputs=state.inputs.at[place].set(inputs, mode="drop"),
             features=state.features.at[place].set(features, mode="drop"),
@@ -182,7 +183,7 @@ class Twin:
 
     def posterior(self, state: TwinState, number: jax.Array) -> Posterior:
         """Return what the twin believes at the time of measurement `number`."""
-        now = jnp.asarray(number, jnp.float32) / self.span
+        now = self._time(number)
         grid = jnp.asarray(box(self.inducing, self.knobs))
         inducing = _scaled(grid, jnp.broadcast_to(now, grid.shape[:1]), state.lengths)
         rows = _scaled(state.inputs, state.times, state.lengths)
@@ -212,6 +213,9 @@ class Twin:
             residuals,
             known,
         )
+
+    def _time(self, number: ArrayLike) -> jax.Array:
+        return jnp.asarray(number, jnp.float32) * (self.forget / self.span)
 
     def _known(self, state: TwinState) -> jax.Array:
         return (jnp.arange(self.capacity) < state.told).astype(jnp.float32)

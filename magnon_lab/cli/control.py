@@ -16,6 +16,7 @@ from types import FrameType
 
 from magnon_lab.runs import Request, RunError, RunFile
 from procedures.context import Context
+from procedures.pulse import Pulse
 
 log = logging.getLogger(__name__)
 
@@ -25,7 +26,8 @@ LOOK_S = 0.2
 #: After an abort, a worker that does nothing for so long (s) is stuck in a call that never returns.
 GRACE_S = 4.0
 
-#: The way to the safe state has time-outs of its own, and is not cut short.
+#: The way to the safe state has time-outs of its own, and is not cut short; nor is the shutdown of
+#: a procedure that is not ours, except by an abort that is asked for again.
 PATIENT = ("safe",)
 
 
@@ -33,8 +35,9 @@ class Control:
     """Takes up what is asked, and hands it to the procedure's events.
 
     `abort` is called to end before the next measurement. `context` is the procedure's; one that is
-    not ours has none, so a stop ends it like an abort, and it cannot pause. `parent` is a process
-    without which this one must not go on.
+    not ours has none, and cannot pause: a stop lets it end by itself, an abort gives it `GRACE_S`
+    for that. `parent` is a process without which this one must not go on. `pulse` tells what a
+    procedure without context does.
     """
 
     def __init__(
@@ -43,11 +46,14 @@ class Control:
         abort: Callable[[], None],
         context: Context | None = None,
         parent: int | None = None,
+        pulse: Pulse | None = None,
     ) -> None:
         self._run = run
         self._abort = abort
         self._context = context
         self._parent = parent
+        self._pulse = context.pulse if context is not None else pulse or Pulse()
+        self._foreign_stop = self._insisted = False
         self._looked = 0.0
         self._signals: list[signal.Signals] = []
         self.aborted_at: float | None = None
@@ -58,30 +64,42 @@ class Control:
     @property
     def stopped(self) -> bool:
         """Whether a stop was asked for."""
-        return self._context is not None and self._context.stop.is_set()
+        return self._foreign_stop if self._context is None else self._context.stop.is_set()
 
     @property
     def waits(self) -> str:
         """What the run waits for, "" while it gets on."""
-        return self._context.waits if self._context is not None else ""
+        if self._context is not None:
+            return self._context.waits
+        if self.aborted_at is not None:
+            return "aborted; waits for the procedure's own shutdown, which another abort cuts short"
+        if self.stopped:
+            return "stops when the procedure looks whether it should; an abort does not wait for it"
+        return ""
 
     @property
     def stuck(self) -> bool:
         """Whether an abort was not followed: the worker shows no progress."""
-        if self.aborted_at is None or self._context is None:
+        if self.aborted_at is None:
             return False
-        pulse = self._context.pulse
-        since_s = time.monotonic() - self.aborted_at
-        return pulse.last.phase not in PATIENT and min(since_s, pulse.silent_s()) > GRACE_S
+        pulse = self._pulse
+        silent_s = min(self._since_abort_s, pulse.silent_s())
+        return self._insisted or (pulse.last.phase not in PATIENT and silent_s > GRACE_S)
+
+    @property
+    def _since_abort_s(self) -> float:
+        return 0.0 if self.aborted_at is None else time.monotonic() - self.aborted_at
 
     def ask(self, kind: str) -> None:
         """Follow a request of a kind: pause, resume, stop, abort."""
         context = self._context
-        if kind == "abort" or (kind == "stop" and context is None):
+        if kind == "abort":
+            # Not one of several that came together, as from a terminal that is closed.
+            self._insisted |= context is None and self._since_abort_s > GRACE_S
             self.aborted_at = self.aborted_at or time.monotonic()
             self._abort()
         elif context is None:
-            log.warning("this procedure is not one of ours: it cannot %s", kind)
+            self._ask_foreign(kind)
         elif kind == "stop":
             context.stop.set()
         elif kind == "pause":
@@ -89,13 +107,21 @@ class Control:
         elif kind == "resume":
             context.pause.clear()
 
+    def _ask_foreign(self, kind: str) -> None:
+        if kind == "stop":
+            self._foreign_stop = True
+            self._abort()
+        else:
+            log.warning("this procedure is not one of ours: it cannot %s", kind)
+
     def look(self) -> None:
         """Take up what was asked since the last look; cheap, to be called often."""
         self._tell_signals()
         if self._parent is not None and os.getppid() != self._parent:
             self._parent = None
             log.warning("the process that started this run has ended: aborting")
-            self.ask("abort")
+            if self.aborted_at is None:
+                self.ask("abort")
         if time.monotonic() - self._looked < LOOK_S:
             return
         self._looked = time.monotonic()

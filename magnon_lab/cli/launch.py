@@ -24,8 +24,15 @@ from magnon_lab.cli.work import RunWorker, Watch, work
 from magnon_lab.runs import RunError, RunFile, RunsFolder
 from procedures.base import RingProcedure
 from procedures.context import Context
+from procedures.pulse import Pulse
 
 log = logging.getLogger(__name__)
+
+#: What is left behind by a procedure that is not ours and did not follow an abort.
+_STUCK_UNGUARDED = (
+    "aborted; the procedure has not ended, so the process is ended. "
+    f"{MAY_BE_ON}: it is unguarded, its instruments are as they were"
+)
 
 
 @dataclass(frozen=True)
@@ -200,8 +207,9 @@ def _launch_foreign(procedure: Procedure, name: str, runs: RunsFolder, terms: Te
         "and no safe state is ensured",
         {},
     )
-    worker = RunWorker(Results(procedure, str(run.csv_path)), run)
-    control = Control(run, worker.stop, None, terms.parent)
+    pulse = Pulse()
+    worker = RunWorker(Results(procedure, str(run.csv_path)), run, pulse)
+    control = Control(run, worker.stop, None, terms.parent, pulse)
     with control.signals():
         _work(run, worker, control, terms, "")
         return _conclude(procedure, run, worker, control, time.monotonic() - started)
@@ -227,7 +235,8 @@ def _conclude(
         code = Failure.CTRL_C
     how = f"; magnon-lab resume {run.id} goes on" if resumable else ""
     if worker.stuck:
-        status, message = "aborted", _stuck(procedure.context) + how
+        status = "aborted"
+        message = (_stuck(procedure.context) if ours else _STUCK_UNGUARDED) + how
     elif procedure.status == Procedure.FINISHED:
         if ours and procedure.ended_early:
             status, message = "stopped", f"stopped on request{how}"

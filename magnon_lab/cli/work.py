@@ -16,6 +16,7 @@ from magnon_lab.bench.telling import Teller
 from magnon_lab.cli.control import Control
 from magnon_lab.runs import RunError, RunFile
 from procedures.context import CutShortError
+from procedures.pulse import Pulse
 
 log = logging.getLogger(__name__)
 
@@ -27,11 +28,15 @@ TURN_S = 0.1
 
 
 class RunWorker(Worker):  # type: ignore[misc]  # PyMeasure ships no types
-    """PyMeasure's worker, which also remembers the last record, and journals what went wrong."""
+    """PyMeasure's worker, which also remembers the last record, and journals what went wrong.
 
-    def __init__(self, results: Results, run: RunFile) -> None:
+    `pulse`: of a procedure that has none of its own; told when the procedure's shutdown begins.
+    """
+
+    def __init__(self, results: Results, run: RunFile, pulse: Pulse | None = None) -> None:
         super().__init__(results, log_level=logging.WARNING)
         self._run_file = run
+        self._pulse = pulse
         self.latest: dict[str, Any] = {}
         self.progress = 0.0
         self.error: BaseException | None = None
@@ -58,6 +63,12 @@ class RunWorker(Worker):  # type: ignore[misc]  # PyMeasure ships no types
         """Remember a KeyboardInterrupt or SystemExit raised inside the procedure."""
         self.error = sys.exc_info()[1]
         self.update_status(Procedure.ABORTED)
+
+    def shutdown(self) -> None:
+        """Let the procedure leave its instruments as it wants to."""
+        if self._pulse is not None:
+            self._pulse.beat("safe")
+        super().shutdown()
 
     def take_messages(self, timeout_s: float) -> None:
         """Take what the procedure told meanwhile, waiting at most `timeout_s` for the first."""

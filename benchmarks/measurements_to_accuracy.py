@@ -49,7 +49,7 @@ METHODS: dict[str, dict[str, Any]] = {
     "input": {"estimator": "input"},
     "pgt": {"estimator": "pgt", "perturbation": 0.05},
 }
-BUDGETS = {"usual": (50, 100, 200, 500, 1000, 2000), "harder": (500, 1000, 2000, 5000, 10000)}
+BUDGETS = {"usual": (80, 120, 200, 500, 1000, 2000), "harder": (500, 1000, 2000, 5000, 10000)}
 FIRST = "twin first"
 
 Curve = list[tuple[int, float]]

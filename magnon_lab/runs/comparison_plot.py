@@ -15,7 +15,7 @@ from magnon_lab.runs.files import replacing
 from magnon_lab.runs.plot import BLUE, GREEN, ORANGE, PURPLE, RED
 
 COLOURS = (BLUE, ORANGE, GREEN, RED, PURPLE, "#56B4E9", "#000000", "#F0E442")
-MARKERS = "os^vDP*X"
+MARKERS = "os^vDP*"
 
 PANEL = "task"
 """What each panel is for; where it does not vary there is one panel."""

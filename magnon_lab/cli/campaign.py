@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
-import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,6 +18,7 @@ from magnon_lab.cli.options import (
     BenchOption,
     JsonOption,
     RunsOption,
+    WorkerOption,
     err,
     out,
     print_json,
@@ -44,6 +47,7 @@ def campaign(
     picture: PictureOption = None,
     against: AgainstOption = None,
     part: Annotated[str | None, typer.Option("--part", hidden=True)] = None,
+    worker: WorkerOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Make all runs that a file asks for: what is done is left, what was cut short goes on.
@@ -52,9 +56,10 @@ def campaign(
     if a run failed, 130 or 4 if one was ended before its time; the same command goes on.
     """
     with told(as_json):
+        from magnon_lab.bench.guard import PYTHON
         from magnon_lab.cli.campaign_file import read_campaign
         from magnon_lab.cli.campaigns import check_members, make_members, standing
-        from magnon_lab.cli.errors import BadInputError
+        from magnon_lab.cli.errors import BadInputError, Failure
         from magnon_lab.cli.run import use_compilation_cache
 
         if visa and processes > 1:
@@ -74,20 +79,37 @@ def campaign(
             return
         use_compilation_cache()
         which, of = (int(word) for word in (part or f"1/{processes}").split("/"))
-        words = [sys.executable, "-m", "magnon_lab.cli", "campaign", str(file), "--runs", str(runs)]
+        words = [*PYTHON, "magnon_lab.cli", "campaign", str(file), "--runs", str(runs)]
         words += ["--bench", str(bench)] if bench is not None else []
-        others = [
-            subprocess.Popen([*words, "--part", f"{place}/{processes}"])
-            for place in range(2, processes + 1)
-        ]
-        ended = make_members(asked, stands[which - 1 :: of], runs)
-        codes = (ended.exit_code, *(other.wait() for other in others))
+        words += ["--worker", str(os.getpid())]
+        with _together(
+            [[*words, "--part", f"{place}/{processes}"] for place in range(2, processes + 1)]
+        ) as others:
+            ended = make_members(asked, stands[which - 1 :: of], runs, worker)
+            if ended.exit_code != Failure.INTERRUPTED:  # else no part goes on
+                for other in others:
+                    other.wait()
+        codes = (ended.exit_code, *(other.returncode for other in others))
         code = next((code for code in codes if code), 0)
         if part is None and not code:
             show_comparison(runs, asked.name, (), page, picture, against, as_json)
         elif as_json:
             print_json({"campaign": asked.name, "exit_code": code})
         raise typer.Exit(code)
+
+
+@contextmanager
+def _together(commands: list[list[str]]) -> Iterator[list[subprocess.Popen[bytes]]]:
+    """Run commands beside what the block does; what still runs when it ends is told to abort."""
+    others: list[subprocess.Popen[bytes]] = []
+    try:
+        others.extend(subprocess.Popen(words) for words in commands)
+        yield others
+    finally:
+        for other in others:
+            other.terminate()  # nothing where it has ended
+        for other in others:
+            other.wait()
 
 
 def _show_plan(asked: Campaign, stands: list[Standing], as_json: bool) -> None:

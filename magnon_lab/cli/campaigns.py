@@ -80,13 +80,21 @@ def _benches(campaign: Campaign) -> dict[Path | None, BenchFile]:
     return {path: BenchFile.load(path) for path in {one.bench for one in campaign.members}}
 
 
-def make_members(campaign: Campaign, stands: Sequence[Standing], runs_path: Path) -> Ended:
-    """Make the runs that are not done, one after the other; one that fails does not end it."""
+def make_members(
+    campaign: Campaign, stands: Sequence[Standing], runs_path: Path, parent: int | None = None
+) -> Ended:
+    """Make the runs that are not done, one after the other; one that fails does not end it.
+
+    `parent` is a process without which none must go on or begin.
+    """
     ended = Ended()
     for place, stand in enumerate(stands, start=1):
+        if parent is not None and os.getppid() != parent:
+            ended.exit_code = ended.exit_code or Failure.INTERRUPTED
+            break
         status = stand.status
         if status in ("", *RESUMABLE):
-            outcome = _carry_out(campaign, stand, runs_path)
+            outcome = _carry_out(campaign, stand, runs_path, parent)
             status = outcome.status
             names = tuple(name for name in campaign.varied if name in stand.member.values)
             err.print(
@@ -103,11 +111,16 @@ def make_members(campaign: Campaign, stands: Sequence[Standing], runs_path: Path
     return ended
 
 
-def _carry_out(campaign: Campaign, stand: Standing, runs_path: Path) -> Outcome:
+def _carry_out(campaign: Campaign, stand: Standing, runs_path: Path, parent: int | None) -> Outcome:
     member = stand.member
     if stand.folder is not None:
         try:
-            return resume(RunFile.open(stand.folder), runs_path=runs_path, bench_path=member.bench)
+            return resume(
+                RunFile.open(stand.folder),
+                runs_path=runs_path,
+                bench_path=member.bench,
+                terms=Terms(parent=parent),
+            )
         except RunError as error:
             err.print(f"{error}; it is made anew", markup=False)
 
@@ -124,7 +137,7 @@ def _carry_out(campaign: Campaign, stand: Standing, runs_path: Path) -> Outcome:
         name=member.procedure,
         bench_path=member.bench,
         runs_path=runs_path,
-        terms=Terms(began=began, on_error="fail"),
+        terms=Terms(began=began, parent=parent, on_error="fail"),
     )
 
 

@@ -2,6 +2,9 @@
 
 import dataclasses
 import json
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -14,6 +17,8 @@ from magnon_lab.cli.app import app
 from magnon_lab.cli.campaign_file import read_campaign
 from magnon_lab.cli.errors import BadInputError
 from magnon_lab.runs import RunFile, RunsFolder
+
+from .asking import wait_for
 
 QUICK = {"task": "parity2", "shots": 1, "batch_size": 4, "budget": 0, "steps": 4}
 
@@ -171,6 +176,28 @@ def test_processes_share_the_runs(written, command, tmp_path):
     assert len(RunsFolder(tmp_path / "runs").list()) == 3
     refused = command("campaign", path, "--processes", 2, "--visa", code=2)
     assert "one process works a bench at a time" in refused["message"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_no_part_goes_on_without_the_first(written, tmp_path, number):
+    endless = {**QUICK, "steps": 10**6, "reservoir": "none", "estimator": "exact"}
+    path, runs = written({"parameters": {**endless, "seed": [0, 1, 2, 3]}}), tmp_path / "runs"
+    words = [sys.executable, "-m", "magnon_lab.cli", "campaign", path, "--runs", runs]
+
+    def statuses():
+        return [run.status for run in RunsFolder(runs).list()]
+
+    with subprocess.Popen([*map(str, words), "--processes", "2"]) as first:
+        try:
+            wait_for(lambda: statuses() == ["running"] * 2)
+            first.send_signal(number)
+            wait_for(lambda: "running" not in statuses())
+            first.wait(30)
+        finally:
+            first.kill()
+    # None was begun after, and whoever was killed left its own run without an end.
+    ended = ["aborted", "aborted" if number == signal.SIGTERM else "interrupted"]
+    assert sorted(statuses()) == ended
 
 
 @pytest.mark.parametrize("name", ["comparison", "equal-steps"])

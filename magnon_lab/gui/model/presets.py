@@ -5,8 +5,9 @@ from __future__ import annotations
 import importlib.resources
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -36,12 +37,16 @@ class Presets:
 
     def __init__(self, folder: Path | None = None, shipped: Path | None = None) -> None:
         self.folder = folder or _own()
-        self._shipped = shipped or _examples()
+        self._examples = shipped or _examples()
 
     def list(self) -> list[Preset]:
         """Return the presets by name, the user's own first."""
-        shipped = [one for one in _in(self._shipped, shipped=True) if _names_procedure(one.path)]
-        return _in(self.folder, shipped=False) + shipped
+        return [*_in(self.folder, shipped=False), *self._shipped]
+
+    @cached_property
+    def _shipped(self) -> Sequence[Preset]:
+        """Those of the program, read once: they stay as they are."""
+        return [one for one in _in(self._examples, shipped=True) if _names_procedure(one.path)]
 
     def find(self, name: str) -> Preset | None:
         """Return the preset of a name."""
@@ -49,9 +54,9 @@ class Presets:
 
     def first(self) -> tuple[str, dict[str, Any]]:
         """Return procedure and values of what the first start trains. Raises `PresetError`."""
-        if self._shipped is None:
+        if self._examples is None:
             raise PresetError("the shipped examples are missing: install Magnon Lab anew")
-        return read(self._shipped / f"{FIRST}.yaml")
+        return read(self._examples / f"{FIRST}.yaml")
 
     def save(self, name: str, procedure: str, values: Mapping[str, Any]) -> Preset:
         """Keep values under a name, in place of what the user kept there. Raises `PresetError`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -49,15 +50,17 @@ def waited(happened: Callable[[], object], seconds: float) -> bool:
     return bool(happened())
 
 
-@pytest.fixture
-def run(served: Served, tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], RunFile]]:
-    """A spectrum that repeats itself, in a process of its own."""
+@contextlib.contextmanager
+def repeating(
+    served: Served, tmp_path: Path, stderr: int = subprocess.DEVNULL
+) -> Iterator[tuple[subprocess.Popen[str], RunFile]]:
+    """Let a spectrum repeat itself in a process of its own, which has measured some by now."""
     runs = tmp_path / "runs"
     words = ["run", "spectrum", "--runs", runs, "--bench", served.bench, "-p", "repeats=100000"]
     process = subprocess.Popen(
         [sys.executable, "-m", "magnon_lab.cli", *map(str, words)],
         stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
+        stderr=stderr,
         text=True,
     )
     try:
@@ -70,27 +73,23 @@ def run(served: Served, tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str],
         process.wait()
 
 
+@pytest.fixture
+def run(served: Served, tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], RunFile]]:
+    """A spectrum that repeats itself, in a process of its own."""
+    with repeating(served, tmp_path) as started:
+        yield started
+
+
 def test_a_run_whose_words_nobody_takes_hears_an_abort(
     served: Served, tmp_path: Path, command: Command
 ) -> None:
     read, write = full_pipe()
-    runs = tmp_path / "runs"
-    words = ["run", "spectrum", "--runs", runs, "--bench", served.bench, "-p", "repeats=100000"]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "magnon_lab.cli", *map(str, words)],
-        stdout=subprocess.DEVNULL,
-        stderr=write,
-    )
     try:
-        assert waited(lambda: RunsFolder(runs).list() or process.poll() is not None, 60)
-        with RunsFolder(runs).find("latest") as found:
-            assert waited(lambda: found.counts().get("spectrum", 0) > 5, 60)
-        assert command("abort", "latest", "--runs", runs).code == 0
-        assert process.wait(20) == 1
-        assert not switched_on(served)
+        with repeating(served, tmp_path, stderr=write) as (process, _):
+            assert command("abort", "latest", "--runs", tmp_path / "runs").code == 0
+            assert process.wait(20) == 1
+            assert not switched_on(served)
     finally:
-        process.kill()
-        process.wait()
         os.close(read)
         os.close(write)
 
